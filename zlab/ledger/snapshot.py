@@ -1,0 +1,151 @@
+"""A snapshot is all that a view may see of a lab at one tick of its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zlab.recording import Event
+
+
+class NodeState(StrEnum):
+    """What a node is doing, as far as a sample of its thread can tell."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RECV = "blocked in recv"
+    SEND = "blocked in send"
+    PAUSED = "paused"
+    KILLED = "killed"
+    FAILED = "failed"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFigures:
+    """One node at one tick."""
+
+    name: str
+    state: NodeState
+    since: float
+    """When it entered this state, in seconds since the lab started."""
+    blocked_on: str = ""
+    """The socket (its name within the node) on which it is blocked, or ""."""
+    knobs: Mapping[str, float] = field(default_factory=dict)
+    """What can be tuned while it runs: ``rate`` (messages per second), ``size`` (bytes)."""
+    traceback: str = ""
+    """Why it failed, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFigures:
+    """One socket at one tick; counts are since the lab started, rates over the last second."""
+
+    name: str
+    """As ``node.socket``."""
+    type: str
+    urls: tuple[str, ...]
+    options: Mapping[str, object]
+    sent: int
+    received: int
+    refused: int
+    """How often ``send`` raised EAGAIN or EHOSTUNREACH."""
+    bytes_sent: int
+    bytes_received: int
+    send_rate: float
+    """Messages per second."""
+    receive_rate: float
+    """Messages per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyFigures:
+    """Quantiles of a latency, in seconds, of the messages that were traced."""
+
+    count: int
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFigures:
+    """Where the messages of one link are: expected = delivered + queued + dropped + lost + unaccounted."""
+
+    name: str
+    """As ``source.out → sink.inbox``."""
+    expected: int
+    """Deliveries that the socket type promises for what was sent."""
+    delivered: int
+    queued: int
+    dropped: Mapping[str, int]
+    """Reason to count: high-water mark, not yet joined, no subscriber, ..."""
+    lost: Mapping[str, int]
+    """Reason to count: peer killed, ..."""
+    filtered: int
+    """Not a loss: what the receiver did not subscribe to."""
+    uncertain: int
+    """How many of this row's messages may belong to a neighbouring row or column; 0 is exact."""
+    bytes: int
+    """Delivered, in bytes."""
+    rate: float
+    """Delivered messages per second, over the last second."""
+    byte_rate: float
+    capacity: int
+    """Messages that the high-water marks let queue here; 0 where there is no limit."""
+    latency: LatencyFigures | None
+    """Of the last seconds, or None where nothing was traced."""
+
+    @property
+    def unaccounted(self) -> int:
+        """What no word explains: zero in a lab that zlab built."""
+        gone = sum(self.dropped.values()) + sum(self.lost.values())
+        return self.expected - self.delivered - self.queued - gone
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One traced message that crossed a link."""
+
+    link: int
+    """Index into `Snapshot.links`."""
+    kind: int
+    """Index into `Snapshot.kinds`: its topic, or the type of message."""
+    sent: float
+    """When ``send`` was called, in seconds since the lab started."""
+    received: float
+    """When ``recv`` returned, in seconds since the lab started."""
+    size: int
+    """Bytes, all frames together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A lab at one tick: nodes and links stand in the order of the topology's."""
+
+    sequence: int
+    at: float
+    """Seconds since the lab started."""
+    state: str
+    """``running``, ``paused`` or ``stopped``."""
+    speed: float
+    """1.0 is full speed, 0.1 ten times slower."""
+    nodes: tuple[NodeFigures, ...]
+    sockets: tuple[SocketFigures, ...]
+    links: tuple[LinkFigures, ...]
+    flights: tuple[Flight, ...]
+    """The messages traced since the last tick."""
+    kinds: tuple[str, ...]
+    """The names of the colours, in order of first appearance; it only grows, to at most 8."""
+    end_to_end: Mapping[str, LatencyFigures]
+    """Latency from first send to last receive, by path, such as ``ventilator → sink``."""
+    sampling: int
+    """1: every message is traced; n: about one message in n is."""
+    cost: float
+    """Processor seconds that the lab's collector uses per second."""
+    events: tuple[Event, ...]
+    """What happened since the last tick."""

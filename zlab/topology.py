@@ -1,0 +1,383 @@
+"""A topology is data: nodes, their sockets, and how these bind and connect."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import networkx
+
+TRANSPORTS = ("inproc", "ipc", "tcp")
+"""The transports that an endpoint name can be resolved to."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_URL = re.compile(r"(?P<transport>[a-z]+)://(?P<address>.+)")
+
+
+class TopologyError(ValueError):
+    """A topology that cannot run; the message names the node, the socket and the remedy."""
+
+
+class SocketType(StrEnum):
+    """A ZeroMQ socket type, spelt as in the ZeroMQ reference (man page ``zmq_socket``)."""
+
+    PAIR = "PAIR"
+    REQ = "REQ"
+    REP = "REP"
+    DEALER = "DEALER"
+    ROUTER = "ROUTER"
+    PUB = "PUB"
+    SUB = "SUB"
+    XPUB = "XPUB"
+    XSUB = "XSUB"
+    PUSH = "PUSH"
+    PULL = "PULL"
+
+    def bind(self, *endpoints: str, **options: OptionValue) -> Socket:
+        """Describe a socket of this type that binds.
+
+        Args:
+            endpoints: endpoint names, each resolved at run time, or full URLs, taken as written.
+            options: socket options as pyzmq spells them in lower case, such as ``sndhwm=10``
+                (messages) or ``linger=0`` (milliseconds).
+        """
+        return Socket(self, options=MappingProxyType({})).bind(*endpoints, **options)
+
+    def connect(self, *endpoints: str, **options: OptionValue) -> Socket:
+        """Describe a socket of this type that connects; the arguments are those of `bind`."""
+        return Socket(self, options=MappingProxyType({})).connect(*endpoints, **options)
+
+    @property
+    def sends(self) -> bool:
+        """Whether an application can send messages on this type."""
+        return self not in {SocketType.SUB, SocketType.PULL}
+
+    @property
+    def receives(self) -> bool:
+        """Whether an application can receive messages on this type."""
+        return self not in {SocketType.PUB, SocketType.PUSH}
+
+
+OptionValue = int | str | bytes | tuple[str | bytes, ...] | list[str | bytes]
+"""What a socket option may be: ``subscribe`` alone takes several values at once."""
+
+PAIR, REQ, REP, DEALER, ROUTER = (
+    SocketType.PAIR,
+    SocketType.REQ,
+    SocketType.REP,
+    SocketType.DEALER,
+    SocketType.ROUTER,
+)
+PUB, SUB, XPUB, XSUB, PUSH, PULL = (
+    SocketType.PUB,
+    SocketType.SUB,
+    SocketType.XPUB,
+    SocketType.XSUB,
+    SocketType.PUSH,
+    SocketType.PULL,
+)
+
+# Which types may face each other: RFC 23 (ZMTP 3.0), "Socket-Type" compatibility.
+_PEERS: Mapping[SocketType, frozenset[SocketType]] = {
+    PAIR: frozenset({PAIR}),
+    REQ: frozenset({REP, ROUTER}),
+    REP: frozenset({REQ, DEALER}),
+    DEALER: frozenset({REP, DEALER, ROUTER}),
+    ROUTER: frozenset({REQ, DEALER, ROUTER}),
+    PUB: frozenset({SUB, XSUB}),
+    XPUB: frozenset({SUB, XSUB}),
+    SUB: frozenset({PUB, XPUB}),
+    XSUB: frozenset({PUB, XPUB}),
+    PUSH: frozenset({PULL}),
+    PULL: frozenset({PUSH}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One socket of a node, as data: its type, its endpoints and its options."""
+
+    type: SocketType
+    binds: tuple[str, ...] = ()
+    connects: tuple[str, ...] = ()
+    options: Mapping[str, OptionValue] = field(default_factory=lambda: MappingProxyType({}))
+
+    def bind(self, *endpoints: str, **options: OptionValue) -> Socket:
+        """The same socket, binding to these endpoints too."""
+        return replace(self, binds=self.binds + endpoints, options=self._with(options))
+
+    def connect(self, *endpoints: str, **options: OptionValue) -> Socket:
+        """The same socket, connecting to these endpoints too."""
+        return replace(self, connects=self.connects + endpoints, options=self._with(options))
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """All endpoints, those that it binds first."""
+        return self.binds + self.connects
+
+    def _with(self, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
+        return MappingProxyType({**self.options, **options})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction in which messages can flow between two sockets that meet at an endpoint."""
+
+    sender: str
+    """The sending socket, as ``node.socket``."""
+    receiver: str
+    """The receiving socket, as ``node.socket``."""
+    endpoint: str
+
+    @property
+    def source(self) -> str:
+        """The name of the sending node."""
+        return self.sender.rpartition(".")[0]
+
+    @property
+    def target(self) -> str:
+        """The name of the receiving node."""
+        return self.receiver.rpartition(".")[0]
+
+    def __str__(self) -> str:
+        """Read as ``source.out → sink.inbox``."""
+        return f"{self.sender} → {self.receiver}"
+
+
+class Node:
+    """A named function and the sockets that it is given.
+
+    Args:
+        name: what the node is called: letters, digits, ``_``, ``-`` and ``.``.
+        function: runs in a thread of its own; its parameters are its sockets, by name.
+        sockets: one `Socket` for each parameter of the function, such as
+            ``out=zlab.PUSH.bind("numbers")``.
+
+    Raises:
+        TopologyError: a parameter without a socket, a socket without a parameter, a bad name.
+    """
+
+    __slots__ = ("function", "name", "sockets")
+
+    def __init__(self, name: str, function: Callable[..., object], /, **sockets: Socket) -> None:
+        """Check that the function's parameters and the sockets agree."""
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise TopologyError(
+                f"a node cannot be called {name!r}: use letters, digits, '_', '-' and '.', such as 'worker-1'"
+            )
+        if not callable(function):
+            raise TopologyError(
+                f"node {name}: {function!r} is not a function; give a function whose parameters are its sockets"
+            )
+        self.name = name
+        self.function = function
+        self.sockets: Mapping[str, Socket] = MappingProxyType(dict(sockets))
+        for key, socket in sockets.items():
+            if not isinstance(socket, Socket):
+                raise TopologyError(
+                    f"{name}.{key} is {socket!r}, not a socket: "
+                    f"write {key}=zlab.PUSH.bind('endpoint') or {key}=zlab.PULL.connect('endpoint')"
+                )
+            if not socket.endpoints:
+                raise TopologyError(
+                    f"{name}.{key} has no endpoint: give {socket.type}.bind(...) or .connect(...) a name or a URL"
+                )
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except (TypeError, ValueError):  # a compiled function without a signature
+            return
+        given = set(self.sockets)
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        accepted = {p.name for p in parameters if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}}
+        needed = {
+            p.name
+            for p in parameters
+            if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
+        }
+        shown = getattr(self.function, "__name__", type(self.function).__name__)
+        for missing in sorted(needed - given):
+            raise TopologyError(
+                f"node {self.name}: {shown}() has a parameter {missing!r} and no socket of that name: "
+                f"add {missing}=zlab.PULL.connect(...) or whichever socket it is"
+            )
+        for extra in sorted(given - accepted):
+            if not open_ended:
+                raise TopologyError(
+                    f"{self.name}.{extra}: {shown}() has no parameter {extra!r}; "
+                    f"its sockets are {', '.join(sorted(accepted)) or 'none'}"
+                )
+
+    def __repr__(self) -> str:
+        """Show the name, the function and the sockets."""
+        shown = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"Node({self.name!r}, {shown}, {', '.join(f'{k}={v.type}' for k, v in self.sockets.items())})"
+
+
+class Topology:
+    """Nodes and the links between them, checked when it is made; nothing runs yet.
+
+    Args:
+        name: what the topology is called, shown above its picture.
+        nodes: the nodes; their names differ.
+
+    Raises:
+        TopologyError: two nodes of one name, an endpoint that nobody binds or that two bind,
+            socket types that cannot face each other, an endpoint that is no name and no URL.
+
+    Example:
+        >>> import zlab
+        >>> topology = zlab.Topology("two", [
+        ...     zlab.Node("source", zlab.nodes.source(), out=zlab.PUSH.bind("numbers")),
+        ...     zlab.Node("sink", zlab.nodes.sink(), inbox=zlab.PULL.connect("numbers")),
+        ... ])
+        >>> [str(link) for link in topology.links]
+        ['source.out → sink.inbox']
+    """
+
+    def __init__(self, name: str, nodes: Iterable[Node]) -> None:
+        """Check the nodes and derive the links."""
+        self.name = name
+        self.nodes: tuple[Node, ...] = tuple(nodes)
+        if not self.nodes:
+            raise TopologyError(f"topology {name!r} has no nodes: give it at least one zlab.Node")
+        for node in self.nodes:
+            if not isinstance(node, Node):
+                raise TopologyError(f"topology {name!r}: {node!r} is not a zlab.Node")
+        self._by_name = {node.name: node for node in self.nodes}
+        if len(self._by_name) < len(self.nodes):
+            names = [node.name for node in self.nodes]
+            twice = next(n for n in names if names.count(n) > 1)
+            raise TopologyError(f"two nodes are called {twice!r}: give each node a name of its own")
+        self.links: tuple[Link, ...] = tuple(self._derive_links())
+
+    def __getitem__(self, name: str) -> Node:
+        """The node of that name.
+
+        Raises:
+            KeyError: there is none; the message lists those that there are.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise KeyError(f"no node {name!r} in {self.name!r}: it has {', '.join(self._by_name)}") from None
+
+    def sockets(self) -> Iterator[tuple[str, Socket]]:
+        """Every socket with its full name, ``node.socket``."""
+        for node in self.nodes:
+            for key, socket in node.sockets.items():
+                yield f"{node.name}.{key}", socket
+
+    def _derive_links(self) -> Iterator[Link]:
+        binders: dict[str, tuple[str, Socket]] = {}
+        for name, socket in self.sockets():
+            for endpoint in socket.endpoints:
+                _check_endpoint(name, endpoint)
+            for endpoint in socket.binds:
+                if endpoint in binders:
+                    raise TopologyError(
+                        f"{name} and {binders[endpoint][0]} both bind {endpoint!r}: "
+                        f"let one of them connect, or give each an endpoint of its own"
+                    )
+                binders[endpoint] = (name, socket)
+        for name, socket in self.sockets():
+            for endpoint in socket.connects:
+                if endpoint not in binders:
+                    if is_url(endpoint):
+                        continue  # the peer lives outside this topology
+                    known = ", ".join(repr(e) for e in binders) or "none"
+                    raise TopologyError(
+                        f"{name} connects to {endpoint!r}, which nobody binds (bound: {known}): "
+                        f"bind one socket to {endpoint!r}, or correct the name"
+                    )
+                other_name, other = binders[endpoint]
+                if other.type not in _PEERS[socket.type]:
+                    can = " or ".join(sorted(_PEERS[socket.type]))
+                    raise TopologyError(
+                        f"{name} is {socket.type} and cannot face {other_name}, which is {other.type}: "
+                        f"{socket.type} faces {can}"
+                    )
+                if socket.type.sends and other.type.receives:
+                    yield Link(name, other_name, endpoint)
+                if other.type.sends and socket.type.receives:
+                    yield Link(other_name, name, endpoint)
+
+    def graph(self) -> networkx.MultiDiGraph[str]:
+        """The topology as a networkx graph: a node a node, an edge a link.
+
+        Nodes carry ``sockets`` (name to type); edges carry ``endpoint``, ``sender``, ``receiver``
+        and ``types``, so that every networkx algorithm works on it.
+        """
+        import networkx
+
+        graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
+        types = {name: socket.type for name, socket in self.sockets()}
+        for node in self.nodes:
+            graph.add_node(node.name, sockets={k: str(s.type) for k, s in node.sockets.items()})
+        for link in self.links:
+            graph.add_edge(
+                link.source,
+                link.target,
+                endpoint=link.endpoint,
+                sender=link.sender,
+                receiver=link.receiver,
+                types=(str(types[link.sender]), str(types[link.receiver])),
+            )
+        return graph
+
+    def mermaid(self) -> str:
+        """The topology as a Mermaid flowchart, which JupyterLab and GitHub draw themselves."""
+        lines = ["flowchart LR"]
+        index = {node.name: f"n{i}" for i, node in enumerate(self.nodes)}
+        for node in self.nodes:
+            types = " ".join(dict.fromkeys(str(s.type) for s in node.sockets.values()))
+            lines.append(f'    {index[node.name]}["{node.name}<br/><small>{types}</small>"]')
+        drawn: set[tuple[str, str, str]] = set()
+        directions = {(link.source, link.target, link.endpoint) for link in self.links}
+        for link in self.links:
+            if (link.target, link.source, link.endpoint) in drawn:
+                continue
+            drawn.add((link.source, link.target, link.endpoint))
+            both = (link.target, link.source, link.endpoint) in directions
+            arrow = "<-->" if both else "-->"
+            lines.append(f'    {index[link.source]} {arrow}|"{link.endpoint}"| {index[link.target]}')
+        return "\n".join(lines) + "\n"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/vnd.mermaid": self.mermaid(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        """Name the topology and list its links."""
+        head = f"Topology {self.name!r}: {len(self.nodes)} nodes, {len(self.links)} links"
+        return "\n".join([head, *(f"  {link}  ({link.endpoint})" for link in self.links)])
+
+
+def is_url(endpoint: str) -> bool:
+    """Whether an endpoint is a full URL rather than a name to be resolved."""
+    return "://" in endpoint
+
+
+def _check_endpoint(socket: str, endpoint: str) -> None:
+    if not isinstance(endpoint, str):
+        raise TopologyError(f"{socket}: an endpoint is a name or a URL, not {endpoint!r}")
+    if is_url(endpoint):
+        match = _URL.fullmatch(endpoint)
+        if match is None or match["transport"] not in TRANSPORTS:
+            raise TopologyError(
+                f"{socket}: {endpoint!r} is not an endpoint that zlab can use: "
+                f"write tcp://127.0.0.1:5556, ipc:///tmp/name, inproc://name, or a bare name"
+            )
+    elif not _NAME.fullmatch(endpoint):
+        raise TopologyError(
+            f"{socket}: an endpoint cannot be called {endpoint!r}: use a bare name such as 'numbers', or a full URL"
+        )
