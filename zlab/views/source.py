@@ -1,0 +1,50 @@
+"""What a view needs of a lab: figures come out, commands go in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zlab.ledger.snapshot import Snapshot
+    from zlab.recording import Event
+    from zlab.topology import Topology
+
+
+class Source(Protocol):
+    """A running lab, as the views see it.
+
+    A command may come from any thread and may take as long as a second.
+    """
+
+    @property
+    def topology(self) -> Topology:
+        """What runs."""
+
+    def snapshot(self) -> Snapshot:
+        """The latest published snapshot; never blocks."""
+
+    def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have every snapshot given to the listener, on the lab's publisher thread; returns how to end that."""
+
+    def history(self) -> tuple[Event, ...]:
+        """The events so far, as many as are kept."""
+
+    def pause(self) -> None:
+        """Stop the world between two messages."""
+
+    def resume(self, speed: float | None = None) -> None:
+        """Go on: 1.0 is full speed, 0.1 ten times slower, None the speed from before."""
+
+    def tune(self, *, rate: float | None = None, size: int | None = None) -> None:
+        """Set messages per second, or bytes, of every node that has such a knob."""
+
+    def kill(self, node: str) -> None:
+        """End a node at once, whatever it is blocked in."""
+
+    def restart(self, node: str) -> None:
+        """Start a node again, with new sockets."""
+
+    def stop(self) -> None:
+        """End the lab."""
