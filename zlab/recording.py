@@ -1,8 +1,15 @@
-"""What happened, as it is written down: events, and one bounded buffer for each socket."""
+"""What happened, as it is written down: events, and one bounded buffer for each socket, with one writer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+TRACE_LIMIT = 20_000
+"""Trace records that a socket keeps between two visits of the collector; beyond, it counts on without tracing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +26,155 @@ class Event:
     """The socket's name within the node, or ""."""
     detail: str = ""
     """What a person needs to know: a URL, a reason, a traceback."""
+
+
+class Direction(IntEnum):
+    """Which way a message crossed a socket."""
+
+    SEND = 0
+    RECV = 1
+
+
+class Trace(NamedTuple):
+    """One message that crossed one socket, as its probe saw it."""
+
+    time: int
+    """Nanoseconds of ``time.perf_counter_ns``: when send was called, or when recv returned."""
+    direction: Direction
+    rank: int
+    """The how-manieth message it is in this direction on this socket, from 1."""
+    key: int
+    """Hash of the last frame: equal bodies have equal keys, at every socket of the process."""
+    size: int
+    """Bytes, all frames together."""
+    head: bytes
+    """The first bytes of the first frame (a topic), on sends of publishers only."""
+    matched: tuple[tuple[Filter, int], ...]
+    """On sends of publishers: how many messages had matched each filter, this one included."""
+
+
+class Counts(NamedTuple):
+    """What crossed a socket so far: messages, frames, and bytes."""
+
+    sent: int
+    sent_frames: int
+    sent_bytes: int
+    refused: int
+    received: int
+    received_frames: int
+    received_bytes: int
+
+
+@dataclass(slots=True, eq=False)
+class Filter:
+    """What one subscriber asked for, and how many messages of one publisher matched it."""
+
+    receiver: Recording
+    prefixes: tuple[bytes, ...]
+    matched: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """All that is known of one live socket: written by the thread that owns it, read by the collector.
+
+    A node that is restarted gets new sockets, and each a new recording.
+    """
+
+    node: str
+    socket: str
+    type: str
+    trace: list[Trace] = field(default_factory=list)
+    mask: int = 0
+    """A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message."""
+    filters: tuple[Filter, ...] = ()
+    """Of the subscribers that face this publisher now; replaced as a whole, never changed in place."""
+    aimed: list[Filter] = field(default_factory=list)
+    """All filters that this publisher has ever had."""
+    subscriptions: tuple[bytes, ...] = ()
+    """What this subscriber asked for."""
+    counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
+    """Reads the counters; set by the probe."""
+    watch: Callable[[bool, bool], None] = field(default=lambda _tracing, _gated: None)
+    """Tells the probe whether to trace and whether to pass by the gate; set by the probe."""
+    ask: Callable[[], None] = field(default=lambda: None)
+    """Tells the probe that a message may have several frames; set by the probe."""
+
+    @property
+    def name(self) -> str:
+        """The socket's full name, ``node.socket``."""
+        return f"{self.node}.{self.socket}"
+
+    def drain(self) -> list[Trace]:
+        """Take what was traced since the last call; the writer may go on meanwhile."""
+        batch = self.trace[:]
+        del self.trace[: len(batch)]
+        return batch
+
+
+class ForwardingProxy(Protocol):
+    """What the record keeps of a proxy: the sockets that it joins, and a way to ask what it has moved."""
+
+    def read(self) -> tuple[int, int, int, int]:
+        """Frames forth and back, bytes forth and back."""
+
+
+class Recordings:
+    """All recordings of one lab: the live ones, and those whose socket has closed."""
+
+    def __init__(self, facing: Mapping[str, tuple[str, ...]]) -> None:
+        """Start empty.
+
+        Args:
+            facing: for each publisher's full name, the full names of the subscribers that face it.
+        """
+        self._facing = facing
+        self._lock = Lock()
+        self.live: tuple[Recording, ...] = ()
+        self.retired: tuple[Recording, ...] = ()
+        self.proxies: list[ForwardingProxy] = []
+        self.multipart = False
+
+    def add(self, recording: Recording) -> None:
+        """Note a socket that has opened."""
+        with self._lock:
+            self.live = (*self.live, recording)
+            if self.multipart:
+                recording.ask()
+            for publisher in self.live:
+                self._aim(publisher)
+
+    def retire(self, recording: Recording) -> None:
+        """Note a socket that has closed; its counts stay."""
+        with self._lock:
+            if recording not in self.live:
+                return
+            self.live = tuple(r for r in self.live if r is not recording)
+            self.retired = (*self.retired, recording)
+            for publisher in self.live:
+                self._aim(publisher)
+
+    def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
+        """Note all that a subscriber now asks for."""
+        with self._lock:
+            recording.subscriptions = prefixes
+            for publisher in self.live:
+                for known in publisher.filters:
+                    if known.receiver is recording:
+                        known.prefixes = prefixes
+
+    def announce_multipart(self) -> None:
+        """From now on some messages have several frames: every probe asks after each frame."""
+        with self._lock:
+            self.multipart = True
+            for recording in self.live:
+                recording.ask()
+
+    def _aim(self, publisher: Recording) -> None:
+        names = self._facing.get(publisher.name, ())
+        known = {f.receiver: f for f in publisher.filters}
+        # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
+        wanted = tuple(known.get(r) or Filter(r, r.subscriptions) for r in self.live if r.name in names)
+        if set(wanted) != set(publisher.filters):
+            publisher.filters = wanted
+            publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)

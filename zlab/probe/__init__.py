@@ -1,0 +1,6 @@
+"""The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
+
+from zlab.probe.proxy import ProxyStatistics, install_proxy
+from zlab.probe.socket import Gate, ProbedSocket
+
+__all__ = ["Gate", "ProbedSocket", "ProxyStatistics", "install_proxy"]

@@ -1,0 +1,232 @@
+"""A socket that counts every message and traces those it is asked to, at no cost to the program that uses it.
+
+pyzmq's own ``Socket.send`` is Python over the compiled ``zmq.backend.Socket.send``. The closures
+here take its place and call the compiled method straight, so the time that they spend on counting
+is the time that pyzmq would have spent on arguments that are hardly ever used. A closure's
+variables are the cheapest counters that Python has, and each has a single writer: the thread that
+owns the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EAGAIN, EHOSTUNREACH
+from time import perf_counter_ns
+from typing import Any, Generic, TypeVar
+
+import zmq
+from zmq.backend import Socket as BackendSocket
+
+from zlab.recording import TRACE_LIMIT, Counts, Direction, Recording, Recordings, Trace
+
+T = TypeVar("T")
+
+Gate = Callable[[Direction], None]
+"""Called before a send and after a recv while the socket is gated; returns when the message may pass."""
+
+_HEAD = 64  # bytes of the first frame that are kept, enough for a topic
+_ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
+_PUBLISHERS = {zmq.PUB, zmq.XPUB}
+_REFUSALS = {EAGAIN, EHOSTUNREACH}
+
+
+class ProbedSocket(zmq.Socket[T], Generic[T]):
+    """A ``zmq.Socket`` that writes to a `Recording`; in all else it is one."""
+
+    # Declared on the class: pyzmq takes any other attribute for a socket option.
+    _recording: Recording | None = None
+    _recordings: Recordings | None = None
+    _uninstall: Callable[[], None] | None = None
+
+    def __init__(
+        self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any
+    ) -> None:
+        """Open the socket and put the probe under it."""
+        super().__init__(*args, **kwargs)
+        self._recording = recording
+        self._recordings = recordings
+        self._uninstall = _install(self, recording, recordings, gate)
+        recordings.add(recording)
+
+    def set(self, option: int, optval: Any) -> None:
+        """Set a socket option, and note what a subscriber asks for (man page ``zmq_setsockopt``)."""
+        super().set(option, optval)
+        if option in {zmq.SUBSCRIBE, zmq.UNSUBSCRIBE} and self._recording and self._recordings:
+            prefix = optval.encode() if isinstance(optval, str) else bytes(optval)
+            asked = list(self._recording.subscriptions)
+            if option == zmq.SUBSCRIBE:
+                asked.append(prefix)
+            elif prefix in asked:
+                asked.remove(prefix)
+            self._recordings.subscribe(self._recording, tuple(asked))
+
+    setsockopt = set
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the socket and end its recording."""
+        super().close(linger)
+        if self._uninstall is not None:
+            self._uninstall()
+            self._uninstall = None
+        if self._recording is not None and self._recordings is not None:
+            self._recordings.retire(self._recording)
+
+
+def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its variables
+    socket: ProbedSocket[Any], recording: Recording, recordings: Recordings, gate: Gate
+) -> Callable[[], None]:
+    raw_send = BackendSocket.send.__get__(socket)
+    raw_recv = BackendSocket.recv.__get__(socket)
+    raw_recv_into = BackendSocket.recv_into.__get__(socket) if hasattr(BackendSocket, "recv_into") else None
+    raw_get = BackendSocket.get.__get__(socket)
+    trace = recording.trace
+    publishes = socket.type in _PUBLISHERS
+
+    sent = sent_bytes = more_sent = refused = 0
+    received = received_bytes = more_received = 0
+    # One test on the fast path covers all the reasons to leave it.
+    tracing, gated, asking = True, False, socket.type in _ENVELOPED
+    watching = True
+    first: bytes | None = None  # the first frame of a message that is being sent in parts
+    size_sent = size_received = 0  # bytes of the parts so far
+    more = False  # whether the last frame received has another behind it
+
+    def send(  # noqa: PLR0913 - pyzmq's own signature
+        data: Any,
+        flags: int = 0,
+        copy: bool = True,  # noqa: FBT001, FBT002
+        track: bool = False,  # noqa: FBT001, FBT002
+        routing_id: int | None = None,
+        group: str | None = None,
+    ) -> Any:
+        nonlocal sent, sent_bytes, refused
+        if watching or flags or type(data) is not bytes or not copy:
+            return observed_send(data, flags, copy, track, routing_id, group)
+        try:
+            raw_send(data)
+        except zmq.ZMQError as error:
+            refused += error.errno in _REFUSALS
+            raise
+        sent += 1
+        sent_bytes += len(data)
+        if publishes:
+            for wanted in recording.filters:
+                if data.startswith(wanted.prefixes):
+                    wanted.matched += 1
+        return None
+
+    def observed_send(  # noqa: PLR0913
+        data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None  # noqa: FBT001
+    ) -> Any:
+        nonlocal sent, sent_bytes, more_sent, refused, first, size_sent
+        if gated and first is None:
+            gate(Direction.SEND)
+        has_more = bool(flags & zmq.SNDMORE)
+        if has_more and not recordings.multipart:
+            recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
+        body = data if type(data) is bytes else None
+        size = _size(data)
+        began = perf_counter_ns()
+        try:
+            if routing_id is None and group is None:
+                result = raw_send(data, flags, copy, track)
+            else:
+                result = zmq.Socket.send(socket, data, flags, copy, track, routing_id, group)
+        except zmq.ZMQError as error:
+            if first is None:
+                refused += error.errno in _REFUSALS
+            raise
+        sent_bytes += size
+        size_sent += size
+        if first is None and (publishes or has_more):
+            first = body if body is not None else bytes(data)
+        if has_more:
+            more_sent += 1
+            return result
+        sent += 1
+        if publishes and first is not None:
+            for wanted in recording.filters:
+                if first.startswith(wanted.prefixes):
+                    wanted.matched += 1
+        if tracing and len(trace) < TRACE_LIMIT:
+            key = hash(body if body is not None else bytes(data))
+            if not key & recording.mask:
+                head = first[:_HEAD] if publishes and first is not None else b""
+                matched = tuple((f, f.matched) for f in recording.filters)
+                trace.append(Trace(began, Direction.SEND, sent, key, size_sent, head, matched))
+        first = None
+        size_sent = 0
+        return result
+
+    def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:  # noqa: FBT001, FBT002
+        nonlocal received, received_bytes
+        data = raw_recv(flags, copy, track)
+        if watching:
+            observe_recv(data, copy)
+            return data
+        received += 1
+        received_bytes += len(data)
+        return data
+
+    def observe_recv(data: Any, copy: bool) -> None:  # noqa: FBT001
+        nonlocal received, received_bytes, more_received, size_received, more
+        size = len(data)
+        # Asked before the gate: another frame cannot come while this thread stands there.
+        more = asking and bool(raw_get(zmq.RCVMORE) if copy else data.more)
+        if gated and not more:
+            gate(Direction.RECV)
+        received_bytes += size
+        size_received += size
+        if more:
+            more_received += 1
+            return
+        received += 1
+        if tracing and len(trace) < TRACE_LIMIT:
+            key = hash(data if type(data) is bytes else bytes(data))
+            if not key & recording.mask:
+                trace.append(Trace(perf_counter_ns(), Direction.RECV, received, key, size_received, b"", ()))
+        size_received = 0
+
+    def recv_into(buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
+        assert raw_recv_into is not None  # noqa: S101 - installed only where pyzmq has it
+        count: int = raw_recv_into(buffer, nbytes=nbytes, flags=flags)
+        ask()
+        view = memoryview(buffer).cast("B")
+        observe_recv(bytes(view[: min(count, len(view))]), copy=True)
+        return count
+
+    def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:  # noqa: FBT001, FBT002
+        ask()
+        parts = [recv(flags, copy, track)]
+        while more:
+            parts.append(recv(flags, copy, track))
+        return parts
+
+    def counts() -> Counts:
+        return Counts(sent, sent + more_sent, sent_bytes, refused, received, received + more_received, received_bytes)
+
+    def watch(trace_now: bool, gate_now: bool) -> None:  # noqa: FBT001
+        nonlocal tracing, gated, watching
+        tracing, gated = trace_now, gate_now
+        watching = tracing or gated or asking
+
+    def ask() -> None:
+        nonlocal asking, watching
+        asking = watching = True
+
+    recording.counts, recording.watch, recording.ask = counts, watch, ask
+    methods: dict[str, Callable[..., Any]] = {"send": send, "recv": recv, "recv_multipart": recv_multipart}
+    if raw_recv_into is not None:
+        methods["recv_into"] = recv_into
+    socket.__dict__.update(methods)
+
+    def uninstall() -> None:
+        # The closures hold the socket: without this only the cycle collector would free it.
+        for name in methods:
+            socket.__dict__.pop(name, None)
+
+    return uninstall
+
+
+def _size(data: Any) -> int:
+    return len(data) if isinstance(data, (bytes, zmq.Frame)) else memoryview(data).nbytes

@@ -1,0 +1,96 @@
+"""Gates: where a node's thread waits while the lab is paused, slowed down or disturbed by a fault."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from zlab.recording import Direction
+
+_TICK = 0.1  # seconds: the longest that a changed speed, fault or release takes to be seen
+
+
+class Delays(Protocol):
+    """A fault that holds messages back."""
+
+    def hold(self, direction: Direction) -> float:
+        """How long to hold the next message in this direction, in seconds."""
+
+
+class World:
+    """What holds for all nodes of a lab: paused or not, and how fast."""
+
+    def __init__(self) -> None:
+        """Start running, at full speed."""
+        self.changed = threading.Condition()
+        self.paused = False
+        self.speed = 1.0
+
+    def set(self, *, paused: bool, speed: float) -> None:
+        """Pause, resume or change the speed."""
+        with self.changed:
+            self.paused, self.speed = paused, speed
+            self.changed.notify_all()
+
+    def notify(self) -> None:
+        """Let every thread at a gate look again."""
+        with self.changed:
+            self.changed.notify_all()
+
+
+class NodeGate:
+    """What holds for one node: its faults, and whether it is let go because it must end."""
+
+    def __init__(self, world: World) -> None:
+        """Stand open."""
+        self.world = world
+        self.faults: tuple[Delays, ...] = ()
+        self.released = False
+
+    def release(self) -> None:
+        """Let the node pass for good: it is ending."""
+        self.released = True
+        self.world.notify()
+
+    def needed(self) -> bool:
+        """Whether the node's sockets must come by the gate at all."""
+        return self.world.paused or self.world.speed < 1 or bool(self.faults)
+
+
+class SocketGate:
+    """The gate of one socket; its probe calls it before a send and after a recv.
+
+    In slow motion the sockets where messages begin are paced, and the rest follows: a message
+    itself crosses the lab as fast as ever, so latencies stay true.
+    """
+
+    def __init__(self, node: NodeGate, *, begins: bool, natural: Callable[[], float]) -> None:
+        """Make the gate of one socket.
+
+        Args:
+            node: the node's gate.
+            begins: whether messages begin at this socket rather than follow from others.
+            natural: tells the rate of this socket at full speed, in messages per second.
+        """
+        self._node = node
+        self._begins = begins
+        self._natural = natural
+        self._passed = 0.0
+
+    def __call__(self, direction: Direction) -> None:
+        """Wait until the message may pass."""
+        node, world = self._node, self._node.world
+        came = time.monotonic()
+        held = sum(fault.hold(direction) for fault in node.faults)
+        with world.changed:
+            while not node.released:
+                now = time.monotonic()
+                due = came + held
+                if self._begins and direction is Direction.SEND and world.speed < 1:
+                    due = max(due, self._passed + 1 / (world.speed * max(self._natural(), 1e-3)))
+                if not world.paused and now >= due:
+                    break
+                world.changed.wait(_TICK if world.paused else min(_TICK, due - now))
+        self._passed = time.monotonic()

@@ -1,0 +1,65 @@
+"""Interrupt one thread that is blocked in libzmq, when its context must live on.
+
+ZeroMQ's own way to end a blocked call is to terminate the context; nodes that talk over inproc
+share one, so a single node of theirs needs another way. Every blocking call of libzmq returns
+EINTR when a signal comes in (man pages ``zmq_recv``, ``zmq_poll``, ``zmq_proxy``), and pyzmq then
+passes through Python, where an exception raised for the thread takes effect.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+import time
+from functools import cache
+
+
+class NodeEnded(BaseException):
+    """Raised within a node's thread to end it; no program catches it by accident."""
+
+
+@cache
+def _prepare() -> int | None:
+    """Give SIGURG a handler that does nothing, so that it interrupts; return the signal's number.
+
+    SIGURG is ignored by default, so a stray one harms nobody. The handler is a C function without
+    effect: a Python handler can be set by the main thread alone, and would run there.
+    """
+    number = getattr(signal, "SIGURG", None)
+    if number is None or not hasattr(signal, "pthread_kill"):
+        return None
+    if signal.getsignal(number) == signal.SIG_DFL:
+        libc = ctypes.CDLL(None)
+        libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        libc.signal.restype = ctypes.c_void_p
+        libc.signal(number, ctypes.cast(libc.abs, ctypes.c_void_p))
+    return int(number)
+
+
+def interrupt(thread: threading.Thread, limit: float) -> bool:
+    """Raise `NodeEnded` in a thread and wake it from whatever call of libzmq it is blocked in.
+
+    Args:
+        thread: the thread to end.
+        limit: how long to try, in seconds.
+
+    Returns:
+        Whether the thread has ended within the limit.
+    """
+    if thread.ident is None:
+        return True
+    number = _prepare()
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(NodeEnded))
+    deadline = time.monotonic() + limit
+    pause = 0.001
+    while thread.is_alive() and time.monotonic() < deadline:
+        if number is not None:
+            try:
+                signal.pthread_kill(thread.ident, number)
+            except ProcessLookupError:
+                break
+        thread.join(pause)
+        pause = min(pause * 2, 0.05)
+    thread.join(max(0.0, deadline - time.monotonic()) if thread.is_alive() else 0.1)
+    return not thread.is_alive()
