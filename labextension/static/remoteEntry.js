@@ -1,5 +1,5 @@
 /*
- * Runs the cells tagged "autorun" of zlab's own start notebook, once, so that a newcomer sees messages move.
+ * Runs the cells tagged "autorun" of zlab's own start notebook, so that a newcomer sees messages move.
  *
  * Three must agree, because a link alone must never run code: the server names the notebook ("zlabStart" in the
  * page's configuration, which no link can set), the page was opened on it with ?zlab=run, and its own metadata
@@ -7,14 +7,11 @@
  */
 (() => {
   const config = JSON.parse(document.getElementById('jupyter-config-data')?.textContent || '{}');
-  const url = new URL(location.href);
-  const wanted =
-    config.zlabStart && config.treePath === config.zlabStart && url.searchParams.get('zlab') === 'run';
-  if (wanted) {
-    // A reload shows what is already running instead of starting again.
-    url.searchParams.delete('zlab');
-    history.replaceState(history.state, '', url);
+  const start = config.zlabStart;
+  if (new URLSearchParams(location.search).get('zlab') === 'run') {
+    sessionStorage.setItem('zlab', config.treePath); // JupyterLab drops the query; this tab may be reloaded
   }
+  const wanted = start && config.treePath === start && sessionStorage.getItem('zlab') === start;
   let shared;
 
   const opened = (shell, path) =>
@@ -33,7 +30,7 @@
 
   const run = async app => {
     await app.restored;
-    const panel = await opened(app.shell, config.zlabStart);
+    const panel = await opened(app.shell, start);
     await panel.context.ready;
     if (panel.context.model.getMetadata('zlab')?.autorun !== true) return;
     await panel.sessionContext.ready;
@@ -41,6 +38,7 @@
     const cells = panel.content.widgets.filter(
       cell => cell.model.type === 'code' && cell.model.getMetadata('tags')?.includes('autorun')
     );
+    if (cells.some(cell => cell.model.outputs.length)) return; // a reload found it as it was
     const { NotebookActions } = (await Object.values(shared['@jupyterlab/notebook'])[0].get())();
     await NotebookActions.runCells(panel.content, cells, panel.sessionContext);
   };

@@ -1,0 +1,7 @@
+"""``python -m zlab`` is the ``zlab`` command."""
+
+import sys
+
+from zlab.cli import main
+
+sys.exit(main())

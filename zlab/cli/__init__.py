@@ -1,0 +1,196 @@
+"""The ``zlab`` command: open the laboratory, list the patterns, run one in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zlab.topology import Topology
+
+    Pattern = Callable[..., Topology]
+
+__all__ = ["main"]
+
+_FAILED = 1
+_MISUSED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code: 0 done, 1 failed, 2 not understood."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["bench"]:  # its options are its own
+        return _bench(arguments[1:])
+    options = _parser(arguments).parse_args(arguments)
+    try:
+        code: int = options.do(options)
+    except KeyboardInterrupt:  # before anything was running
+        return 130
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line and names the way to help."""
+
+    def error(self, message: str) -> NoReturn:
+        if "invalid choice" in message:  # the name, and what it could have been
+            message = message.partition(": ")[2]
+        self.exit(_MISUSED, f"zlab: {message}; see {self.prog} --help\n")
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="zlab",
+        description="An interactive laboratory for ZeroMQ. Without a command, it opens in JupyterLab.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"zlab {version('zlab')}")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="listen on this port instead of a free one")
+    parser.add_argument("--verbose", action="store_true", help="show what JupyterLab and the kernels log")
+    parser.set_defaults(do=_open)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    listing = commands.add_parser("list", help="list the patterns", description="List the patterns.")
+    listing.set_defaults(do=_list)
+    running = commands.add_parser(
+        "run",
+        help="run a pattern in the terminal, until Ctrl-C",
+        description="Run a pattern in the terminal, until Ctrl-C.",
+    )
+    if arguments[:1] == ["run"]:  # only then are the patterns needed
+        _add_patterns(running)
+    commands.add_parser("bench", help="measure a lab beside plain pyzmq", add_help=False)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
+
+
+# --- zlab ------------------------------------------------------------------------------------------------------------
+
+
+def _open(options: argparse.Namespace) -> int:
+    from zlab.cli.opening import PortBusyError, open_lab
+
+    try:
+        open_lab(port=options.port, browser=not options.no_browser, verbose=options.verbose)
+    except PortBusyError as error:
+        return _complain(str(error))
+    return 0
+
+
+# --- zlab list -------------------------------------------------------------------------------------------------------
+
+
+def _patterns() -> dict[str, Pattern]:
+    from zlab import patterns
+
+    return {name: getattr(patterns, name) for name in patterns.__all__}
+
+
+def _list(_: argparse.Namespace) -> int:
+    patterns = _patterns()
+    width = max(map(len, patterns))
+    for name, pattern in patterns.items():
+        print(f"{name:{width}}  {_summary(pattern)}")
+    return 0
+
+
+def _summary(pattern: Pattern) -> str:
+    return (inspect.getdoc(pattern) or "").partition("\n")[0]
+
+
+# --- zlab run --------------------------------------------------------------------------------------------------------
+
+
+def _add_patterns(parser: argparse.ArgumentParser) -> None:
+    from zlab.topology import TRANSPORTS
+
+    names = parser.add_subparsers(title="patterns", metavar="PATTERN", required=True)
+    for name, pattern in _patterns().items():
+        one = names.add_parser(
+            name,
+            help=_summary(pattern),
+            description=_summary(pattern),
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+        one.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="what the messages travel over")
+        # "for" is a keyword of Python: no knob of a pattern can be called that.
+        one.add_argument("--for", dest="for", type=_positive, metavar="SECONDS", help="end by itself after this long")
+        knobs = [_add_knob(one, knob, _meanings(pattern)) for knob in inspect.signature(pattern).parameters.values()]
+        one.set_defaults(do=_run, pattern=pattern, knobs=knobs)
+
+
+def _add_knob(parser: argparse.ArgumentParser, knob: inspect.Parameter, meanings: dict[str, str]) -> str:
+    several = isinstance(knob.default, (tuple, list))
+    example = knob.default[0] if several and knob.default else knob.default
+    parser.add_argument(
+        f"--{knob.name.replace('_', '-')}",
+        dest=knob.name,
+        type=type(example) if isinstance(example, (int, float)) else str,
+        nargs="*" if several else None,
+        default=knob.default,
+        metavar=type(example).__name__.upper() if isinstance(example, (int, float)) else "TEXT",
+        help=meanings.get(knob.name, " ").replace("%", "%%"),
+    )
+    return knob.name
+
+
+def _meanings(pattern: Pattern) -> dict[str, str]:
+    """What each knob means, from the ``Args:`` section of the pattern's docstring."""
+    _, _, section = (inspect.getdoc(pattern) or "").partition("\nArgs:\n")
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if not line.startswith("    "):
+            break
+        if line.startswith("     "):  # a continued line
+            meanings[name] += " " + line.strip()
+        else:
+            name, _, meaning = line.strip().partition(":")
+            meanings[name] = meaning.strip().replace("``", "")
+    return meanings
+
+
+def _run(options: argparse.Namespace) -> int:
+    from zlab.cli.running import run
+
+    try:
+        topology = options.pattern(**{knob: getattr(options, knob) for knob in options.knobs})
+    except ValueError as error:  # a knob out of its range; a TopologyError is one too
+        return _complain(str(error))
+    return _FAILED if run(topology, transport=options.transport, seconds=getattr(options, "for")) else 0
+
+
+# --- zlab bench ------------------------------------------------------------------------------------------------------
+
+
+def _bench(arguments: list[str]) -> int:
+    from zlab import bench
+
+    code: int = bench.main(arguments)
+    return code
+
+
+def _complain(message: str) -> int:
+    print(f"zlab: {message}", file=sys.stderr)
+    return _MISUSED
