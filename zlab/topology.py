@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    import networkx
+    import networkx as nx
 
 TRANSPORTS = ("inproc", "ipc", "tcp")
 """The transports that an endpoint name can be resolved to."""
@@ -100,6 +100,23 @@ _PEERS: Mapping[SocketType, frozenset[SocketType]] = {
     PULL: frozenset({PUSH}),
 }
 
+# What the reference (man page zmq_setsockopt) lets a program set on these socket types, with pyzmq's own ``hwm``
+# and ``identity``.
+_OPTIONS = frozenset(
+    """
+    affinity backlog bindtodevice conflate connect_routing_id connect_timeout curve_publickey curve_secretkey
+    curve_server curve_serverkey gssapi_plaintext gssapi_principal gssapi_principal_nametype gssapi_server
+    gssapi_service_principal gssapi_service_principal_nametype handshake_ivl heartbeat_ivl heartbeat_timeout
+    heartbeat_ttl hwm identity immediate invert_matching ipv6 linger maxmsgsize metadata multicast_hops
+    multicast_maxtpdu plain_password plain_server plain_username probe_router rate rcvbuf rcvhwm rcvtimeo
+    reconnect_ivl reconnect_ivl_max reconnect_stop recovery_ivl req_correlate req_relaxed router_handover
+    router_mandatory router_raw routing_id sndbuf sndhwm sndtimeo socks_password socks_proxy socks_username
+    subscribe tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl tcp_maxrt tos xpub_manual
+    xpub_manual_last_value xpub_nodrop xpub_verbose xpub_verboser xpub_welcome_msg xsub_verbose_unsubscribe
+    zap_domain zap_enforce_domain
+    """.split()  # noqa: SIM905 - a paragraph reads better than a column
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Socket:
@@ -162,7 +179,8 @@ class Node:
             ``out=zlab.PUSH.bind("numbers")``.
 
     Raises:
-        TopologyError: a parameter without a socket, a socket without a parameter, a bad name.
+        TopologyError: a parameter without a socket, a socket without a parameter, a bad name, no such
+            socket option, or what cannot run in a thread: a class, a coroutine or a generator function.
     """
 
     __slots__ = ("function", "name", "sockets")
@@ -177,6 +195,7 @@ class Node:
             raise TopologyError(
                 f"node {name}: {function!r} is not a function; give a function whose parameters are its sockets"
             )
+        _check_function(name, function)
         self.name = name
         self.function = function
         self.sockets: Mapping[str, Socket] = MappingProxyType(dict(sockets))
@@ -190,6 +209,7 @@ class Node:
                 raise TopologyError(
                     f"{name}.{key} has no endpoint: give {socket.type}.bind(...) or .connect(...) a name or a URL"
                 )
+            _check_options(f"{name}.{key}", socket)
         self._check_parameters()
 
     def _check_parameters(self) -> None:
@@ -197,13 +217,17 @@ class Node:
             parameters = inspect.signature(self.function).parameters.values()
         except (TypeError, ValueError):  # a compiled function without a signature
             return
+        for parameter in parameters:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise TopologyError(
+                    f"node {self.name}: the parameter {parameter.name!r} stands before a '/' and cannot be given "
+                    f"by name: remove the '/'"
+                )
         given = set(self.sockets)
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
         accepted = {p.name for p in parameters if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}}
         needed = {
-            p.name
-            for p in parameters
-            if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
+            p.name for p in parameters if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY} and p.default is p.empty
         }
         shown = getattr(self.function, "__name__", type(self.function).__name__)
         for missing in sorted(needed - given):
@@ -278,11 +302,16 @@ class Topology:
             for key, socket in node.sockets.items():
                 yield f"{node.name}.{key}", socket
 
-    def _derive_links(self) -> Iterator[Link]:
+    def _binders(self) -> dict[str, tuple[str, Socket]]:
         binders: dict[str, tuple[str, Socket]] = {}
         for name, socket in self.sockets():
             for endpoint in socket.endpoints:
                 _check_endpoint(name, endpoint)
+                if socket.endpoints.count(endpoint) > 1:
+                    raise TopologyError(
+                        f"{name} has the endpoint {endpoint!r} more than once: once is enough, "
+                        f"and a socket cannot talk to itself"
+                    )
             for endpoint in socket.binds:
                 if endpoint in binders:
                     raise TopologyError(
@@ -290,6 +319,10 @@ class Topology:
                         f"let one of them connect, or give each an endpoint of its own"
                     )
                 binders[endpoint] = (name, socket)
+        return binders
+
+    def _derive_links(self) -> Iterator[Link]:
+        binders = self._binders()
         for name, socket in self.sockets():
             for endpoint in socket.connects:
                 if endpoint not in binders:
@@ -312,15 +345,15 @@ class Topology:
                 if other.type.sends and socket.type.receives:
                     yield Link(other_name, name, endpoint)
 
-    def graph(self) -> networkx.MultiDiGraph[str]:
+    def graph(self) -> nx.MultiDiGraph[str]:
         """The topology as a networkx graph: a node a node, an edge a link.
 
         Nodes carry ``sockets`` (name to type); edges carry ``endpoint``, ``sender``, ``receiver``
         and ``types``, so that every networkx algorithm works on it.
         """
-        import networkx
+        import networkx as nx
 
-        graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         types = {name: socket.type for name, socket in self.sockets()}
         for node in self.nodes:
             graph.add_node(node.name, sockets={k: str(s.type) for k, s in node.sockets.items()})
@@ -338,6 +371,7 @@ class Topology:
     def mermaid(self) -> str:
         """The topology as a Mermaid flowchart, which JupyterLab and GitHub draw themselves."""
         lines = ["flowchart LR"]
+        quote = str.maketrans({'"': "#quot;"})
         index = {node.name: f"n{i}" for i, node in enumerate(self.nodes)}
         for node in self.nodes:
             types = " ".join(dict.fromkeys(str(s.type) for s in node.sockets.values()))
@@ -350,10 +384,10 @@ class Topology:
             drawn.add((link.source, link.target, link.endpoint))
             both = (link.target, link.source, link.endpoint) in directions
             arrow = "<-->" if both else "-->"
-            lines.append(f'    {index[link.source]} {arrow}|"{link.endpoint}"| {index[link.target]}')
+            lines.append(f'    {index[link.source]} {arrow}|"{link.endpoint.translate(quote)}"| {index[link.target]}')
         return "\n".join(lines) + "\n"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/vnd.mermaid": self.mermaid(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -365,6 +399,38 @@ class Topology:
 def is_url(endpoint: str) -> bool:
     """Whether an endpoint is a full URL rather than a name to be resolved."""
     return "://" in endpoint
+
+
+def _check_function(node: str, function: Callable[..., object]) -> None:
+    shown = getattr(function, "__name__", type(function).__name__)
+    if inspect.isclass(function):
+        raise TopologyError(f"node {node}: {shown} is a class: give what it makes, {shown}()")
+    code = function if inspect.isroutine(function) else type(function).__call__
+    if inspect.iscoroutinefunction(code) or inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+        raise TopologyError(
+            f"node {node}: {shown} only makes a coroutine or a generator when it is called: "
+            f"give a plain function that runs until it is done"
+        )
+
+
+def _check_options(name: str, socket: Socket) -> None:
+    for option, value in socket.options.items():
+        if option not in _OPTIONS:
+            near = difflib.get_close_matches(option, _OPTIONS, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else "see the man page zmq_setsockopt for those there are"
+            raise TopologyError(f"{name}: {option!r} is no socket option that can be set: {advice}")
+        if option == "subscribe":
+            if socket.type is not SUB:
+                raise TopologyError(f"{name} is {socket.type} and cannot subscribe: only SUB does")
+            values = value if isinstance(value, tuple | list) else (value,)
+            wrong = [each for each in values if not isinstance(each, str | bytes)]
+            if wrong:
+                raise TopologyError(
+                    f"{name}: subscribe={wrong[0]!r} is no prefix: give str or bytes, such as subscribe='weather', "
+                    f"or several, such as subscribe=('weather', 'sports')"
+                )
+        elif isinstance(value, tuple | list):
+            raise TopologyError(f"{name}: {option}={value!r} is more than one value: only subscribe takes several")
 
 
 def _check_endpoint(socket: str, endpoint: str) -> None:

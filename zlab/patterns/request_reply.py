@@ -38,7 +38,7 @@ class Server:
         while True:
             request = requests.recv()
             work(requests, self.seconds)
-            requests.send(request.replace(b"request", b"reply to", 1))
+            requests.send(request.replace(b"request", b"reply", 1).ljust(len(request), b"."))
 
 
 def request_reply(
