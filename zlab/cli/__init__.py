@@ -130,10 +130,9 @@ def _add_patterns(parser: argparse.ArgumentParser) -> None:
             name,
             help=_summary(pattern),
             description=_summary(pattern),
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
         )
-        one.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="what the messages travel over")
+        one.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="what the messages travel over (tcp)")
         # "for" is a keyword of Python: no knob of a pattern can be called that.
         one.add_argument("--for", dest="for", type=_positive, metavar="SECONDS", help="end by itself after this long")
         knobs = [_add_knob(one, knob, _meanings(pattern)) for knob in inspect.signature(pattern).parameters.values()]
@@ -143,6 +142,7 @@ def _add_patterns(parser: argparse.ArgumentParser) -> None:
 def _add_knob(parser: argparse.ArgumentParser, knob: inspect.Parameter, meanings: dict[str, str]) -> str:
     several = isinstance(knob.default, (tuple, list))
     example = knob.default[0] if several and knob.default else knob.default
+    shown = " ".join(repr(each) for each in knob.default) if several else knob.default
     parser.add_argument(
         f"--{knob.name.replace('_', '-')}",
         dest=knob.name,
@@ -150,7 +150,7 @@ def _add_knob(parser: argparse.ArgumentParser, knob: inspect.Parameter, meanings
         nargs="*" if several else None,
         default=knob.default,
         metavar=type(example).__name__.upper() if isinstance(example, (int, float)) else "TEXT",
-        help=meanings.get(knob.name, " ").replace("%", "%%"),
+        help=f"{meanings.get(knob.name, '').rstrip('.')} ({shown})".strip().replace("%", "%%"),
     )
     return knob.name
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import zlab
@@ -12,9 +14,11 @@ from zlab.ledger.snapshot import NodeState
 
 if TYPE_CHECKING:
     from zlab.ledger.snapshot import Snapshot
+    from zlab.recording import Event
     from zlab.topology import Topology
 
 _OVER = {NodeState.FINISHED, NodeState.FAILED, NodeState.KILLED, NodeState.STOPPED}
+_RECENT = 8
 _WIDTH = 120
 """Columns of a table that no terminal sets a width for."""
 
@@ -32,24 +36,25 @@ def run(topology: Topology, *, transport: str, seconds: float | None = None) -> 
 
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     ended = threading.Event()
-    with when_asked_to_end(ended.set), zlab.run(topology, transport=transport) as lab:
+    recent: deque[Event] = deque(maxlen=_RECENT)
+    with ExitStack() as stack:
+        stack.enter_context(when_asked_to_end(ended.set))
+        live = stack.enter_context(Live(console=console, auto_refresh=False)) if console.is_terminal else None
+        lab = stack.enter_context(zlab.run(topology, transport=transport))
 
-        def end_with_the_nodes(snapshot: Snapshot) -> None:
+        def show(snapshot: Snapshot) -> None:
+            recent.extend(snapshot.events)
+            if live is not None:
+                live.update(table(snapshot, topology, recent), refresh=True)
             if all(node.state in _OVER for node in snapshot.nodes):
                 ended.set()
 
-        unsubscribe = lab.subscribe(end_with_the_nodes)
-        if console.is_terminal:
-            with Live(table(lab.figures(), topology), console=console, auto_refresh=False) as live:
-                forget = lab.subscribe(lambda snapshot: live.update(table(snapshot, topology), refresh=True))
-                ended.wait(seconds)
-                forget()
-        else:
-            ended.wait(seconds)
+        unsubscribe = lab.subscribe(show)
+        ended.wait(seconds)
         unsubscribe()
-        figures = lab.figures()
-    if not console.is_terminal:
-        console.print(table(figures, topology))
+    figures = lab.figures()
+    if live is None:
+        console.print(table(figures, topology, recent))
     failed = [node for node in figures.nodes if node.state is NodeState.FAILED]
     for node in failed:
         print(f"zlab: {node.name} failed: {node.traceback.strip().rpartition(chr(10))[2]}", file=sys.stderr)
