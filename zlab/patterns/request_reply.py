@@ -53,7 +53,7 @@ def request_reply(
         client-3 REQ ---+
 
     Look for the lockstep: never more than one message under way for each client, whatever the rate. Kill the
-    server: every client that has asked stands still in ``recv``, and for ever, even when the server is back.
+    server: a client whose request it had stands still in ``recv``, and for ever, even when the server is back.
 
     Args:
         clients: how many ask.
