@@ -62,12 +62,12 @@ def open_lab(*, port: int = 0, browser: bool = True, verbose: bool = False) -> N
             query = "zlab=run"
         server.default_url = f"{server.base_url}lab/tree/{start}?{query}".rstrip("?")
         server.open_browser = browser and _has_screen()
+        address = f"{server.connection_url}lab/tree/{start}?token={token}&{query}".rstrip("&")
+        told = [f"zlab is open at {address}", "Press Ctrl-C here to stop it."]
+        if not own:
+            told.insert(1, f"{start} has changes of your own, so it waits for you to run it.")
+        server.io_loop.add_callback(print, "\n".join(told), flush=True)  # the port is bound just before
         with when_asked_to_end(lambda: server.stop(from_signal=True)):
-            address = f"{server.connection_url}lab/tree/{start}?token={token}&{query}".rstrip("&")
-            print(f"zlab is open at {address}")
-            if not own:
-                print(f"{start} has changes of your own, so it waits for you to run it.")
-            print("Press Ctrl-C here to stop it.", flush=True)
             server.start()
     print("zlab is stopped.")
 

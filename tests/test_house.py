@@ -1,0 +1,41 @@
+"""The house keeps its own rules: lint, format, types, layers, and facts that stand in two places."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+
+import pytest
+from programs import ROOT
+
+TOOLS = {
+    "lint": ("-m", "ruff", "check"),
+    "format": ("-m", "ruff", "format", "--check"),
+    "types": ("-m", "mypy"),
+    "layers": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache"),
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_it_is_clean(tool: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *TOOLS[tool]], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_has_one_version() -> None:
+    written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    extension = json.loads((ROOT / "labextension" / "package.json").read_text())["version"]
+    assert version("zlab") == written == extension
+
+
+def test_importing_it_is_quick() -> None:
+    """pandas, plotly and the rest are imported by what needs them."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, zlab; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"pandas", "plotly", "ipywidgets", "networkx", "IPython", "jupyterlab", "rich"} & set(loaded)
