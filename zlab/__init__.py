@@ -1,6 +1,7 @@
 """zlab: an interactive laboratory for ZeroMQ that lives in JupyterLab."""
 
-from zlab import faults, nodes, patterns
+from zlab import checks, faults, nodes, patterns
+from zlab.lab import Lab, run
 from zlab.topology import (
     DEALER,
     PAIR,
@@ -30,10 +31,13 @@ __all__ = [
     "SUB",
     "XPUB",
     "XSUB",
+    "Lab",
     "Node",
     "Topology",
     "TopologyError",
+    "checks",
     "faults",
     "nodes",
     "patterns",
+    "run",
 ]

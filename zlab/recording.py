@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 TRACE_LIMIT = 20_000
 """Trace records that a socket keeps between two visits of the collector; beyond, it counts on without tracing."""
@@ -50,7 +50,7 @@ class Trace(NamedTuple):
     head: bytes
     """The first bytes of the first frame (a topic), on sends of publishers only."""
     matched: tuple[tuple[Filter, int], ...]
-    """On sends of publishers: how many messages had matched each filter, this one included."""
+    """On sends of publishers: the filters that it matched, and how many messages each had matched, this one included."""
 
 
 class Counts(NamedTuple):
@@ -74,6 +74,18 @@ class Filter:
     matched: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """One side of a proxy, as the proxy itself counts it."""
+
+    partner: str
+    """The full name of the socket at the other side."""
+    read: Callable[[], tuple[int, int, int, int]]
+    """Asks the proxy: frames received from here and sent to here, then the bytes of each."""
+    close: Callable[[], None]
+    """Ends the asking; `read` then gives the last answer."""
+
+
 @dataclass(slots=True, eq=False)
 class Recording:
     """All that is known of one live socket: written by the thread that owns it, read by the collector.
@@ -87,6 +99,8 @@ class Recording:
     trace: list[Trace] = field(default_factory=list)
     mask: int = 0
     """A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message."""
+    forwarded: Forwarded | None = None
+    """Where a ``zmq.proxy`` moves this socket's messages: its counts instead of the probe's."""
     filters: tuple[Filter, ...] = ()
     """Of the subscribers that face this publisher now; replaced as a whole, never changed in place."""
     aimed: list[Filter] = field(default_factory=list)
@@ -112,13 +126,6 @@ class Recording:
         return batch
 
 
-class ForwardingProxy(Protocol):
-    """What the record keeps of a proxy: the sockets that it joins, and a way to ask what it has moved."""
-
-    def read(self) -> tuple[int, int, int, int]:
-        """Frames forth and back, bytes forth and back."""
-
-
 class Recordings:
     """All recordings of one lab: the live ones, and those whose socket has closed."""
 
@@ -132,7 +139,6 @@ class Recordings:
         self._lock = Lock()
         self.live: tuple[Recording, ...] = ()
         self.retired: tuple[Recording, ...] = ()
-        self.proxies: list[ForwardingProxy] = []
         self.multipart = False
 
     def add(self, recording: Recording) -> None:
@@ -153,6 +159,18 @@ class Recordings:
             self.retired = (*self.retired, recording)
             for publisher in self.live:
                 self._aim(publisher)
+
+    def take_retired(self) -> dict[Recording, Counts]:
+        """Sockets that have closed since the last call, with their last counts."""
+        with self._lock:
+            retired, self.retired = self.retired, ()
+        final = {recording: recording.counts() for recording in retired}
+        for recording, counts in final.items():
+            # Let go of the socket that the probe's closures hold.
+            recording.counts = lambda counts=counts: counts
+            recording.watch = lambda _tracing, _gated: None
+            recording.ask = lambda: None
+        return final
 
     def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
         """Note all that a subscriber now asks for."""

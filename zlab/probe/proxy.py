@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import zmq
 
 from zlab.probe.socket import ProbedSocket
+from zlab.recording import Forwarded
 
 _REPLY_LIMIT = 50  # milliseconds: a proxy that does not answer in this time is asked again at the next tick
 _numbers = count()
-_COUNTS_FRAMES = zmq.zmq_version_info() >= (4, 3, 5)  # 4.3.4 counted messages
 
 
-class Forwarded(NamedTuple):
-    """What a proxy has moved, in frames: from one side to the other and back."""
+class _Moved(NamedTuple):
+    """What a proxy has moved, in frames and bytes."""
 
     forth: int
     """Frames from the front end to the back end."""
@@ -44,14 +44,14 @@ class ProxyStatistics:
         self._outside: zmq.Socket[bytes] = zmq.Socket(context, zmq.PAIR)
         self._lock = Lock()
         self._waiting = False
-        self._last = Forwarded(0, 0, 0, 0)
+        self._last = _Moved(0, 0, 0, 0)
         for socket in (self.inside, self._outside):
             socket.linger = 0
         self._outside.rcvtimeo = self._outside.sndtimeo = _REPLY_LIMIT
         self._outside.bind(url)
         self.inside.connect(url)
 
-    def read(self) -> Forwarded:
+    def read(self) -> _Moved:
         """The proxy's counts now; those of the last answer where it does not answer in time."""
         with self._lock:
             if self._outside.closed:
@@ -66,14 +66,24 @@ class ProxyStatistics:
             self._waiting = False
             if len(reply) == 8:  # noqa: PLR2004 - received and sent, messages and bytes, on both sides
                 values = [struct.unpack("=Q", frame)[0] for frame in reply]
-                self._last = Forwarded(values[0], values[4], values[1], values[5])
+                self._last = _Moved(values[0], values[4], values[1], values[5])
             return self._last
 
+    def front(self) -> tuple[int, int, int, int]:
+        """Frames received from the front end and sent to it, then the bytes of each."""
+        moved = self.read()
+        return moved.forth, moved.back, moved.forth_bytes, moved.back_bytes
+
+    def back(self) -> tuple[int, int, int, int]:
+        """Frames received from the back end and sent to it, then the bytes of each."""
+        moved = self.read()
+        return moved.back, moved.forth, moved.back_bytes, moved.forth_bytes
+
     def close(self) -> None:
-        """Close both ends."""
+        """Close both ends; only once the proxy has ended."""
         with self._lock:
             self._outside.close(0)
-        self.inside.close(0)
+            self.inside.close(0)
 
 
 def install_proxy() -> None:
@@ -87,17 +97,13 @@ def install_proxy() -> None:
         if not (isinstance(frontend, ProbedSocket) and isinstance(backend, ProbedSocket)):
             return plain(frontend, backend, capture)
         statistics = ProxyStatistics(frontend.context, frontend, backend)
-        recordings = frontend._recordings  # noqa: SLF001 - the probe's own
+        front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         try:
-            if recordings is not None:
-                recordings.proxies.append(statistics)
+            if front is not None and back is not None:
+                front.forwarded = Forwarded(back.name, statistics.front, statistics.close)
+                back.forwarded = Forwarded(front.name, statistics.back, statistics.close)
             return zmq.proxy_steerable(frontend, backend, capture, statistics.inside)
         finally:
             statistics.close()
 
     zmq.proxy = proxy
-
-
-def counts_frames() -> bool:
-    """Whether this libzmq's STATISTICS counts frames rather than messages."""
-    return _COUNTS_FRAMES

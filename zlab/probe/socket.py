@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EAGAIN, EHOSTUNREACH
 from time import perf_counter_ns
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import zmq
@@ -38,9 +39,7 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     _recordings: Recordings | None = None
     _uninstall: Callable[[], None] | None = None
 
-    def __init__(
-        self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any) -> None:
         """Open the socket and put the probe under it."""
         super().__init__(*args, **kwargs)
         self._recording = recording
@@ -101,7 +100,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
     ) -> Any:
         nonlocal sent, sent_bytes, refused
         if watching or flags or type(data) is not bytes or not copy:
-            return observed_send(data, flags, copy, track, routing_id, group)
+            return observed_send(recording, data, flags, copy, track, routing_id, group)
         try:
             raw_send(data)
         except zmq.ZMQError as error:
@@ -116,7 +115,13 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         return None
 
     def observed_send(  # noqa: PLR0913
-        data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None  # noqa: FBT001
+        recording: Recording,
+        data: Any,
+        flags: int,
+        copy: bool,  # noqa: FBT001
+        track: bool,  # noqa: FBT001
+        routing_id: int | None,
+        group: str | None,
     ) -> Any:
         nonlocal sent, sent_bytes, more_sent, refused, first, size_sent
         if gated and first is None:
@@ -152,7 +157,11 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
             key = hash(body if body is not None else bytes(data))
             if not key & recording.mask:
                 head = first[:_HEAD] if publishes and first is not None else b""
-                matched = tuple((f, f.matched) for f in recording.filters)
+                matched = (
+                    tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
+                    if publishes and first is not None
+                    else ()
+                )
                 trace.append(Trace(began, Direction.SEND, sent, key, size_sent, head, matched))
         first = None
         size_sent = 0
@@ -162,13 +171,13 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         nonlocal received, received_bytes
         data = raw_recv(flags, copy, track)
         if watching:
-            observe_recv(data, copy)
+            observe_recv(recording, data, copy)
             return data
         received += 1
         received_bytes += len(data)
         return data
 
-    def observe_recv(data: Any, copy: bool) -> None:  # noqa: FBT001
+    def observe_recv(recording: Recording, data: Any, copy: bool) -> None:  # noqa: FBT001
         nonlocal received, received_bytes, more_received, size_received, more
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
@@ -192,7 +201,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         count: int = raw_recv_into(buffer, nbytes=nbytes, flags=flags)
         ask()
         view = memoryview(buffer).cast("B")
-        observe_recv(bytes(view[: min(count, len(view))]), copy=True)
+        observe_recv(recording, bytes(view[: min(count, len(view))]), copy=True)
         return count
 
     def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:  # noqa: FBT001, FBT002
@@ -226,6 +235,22 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
             socket.__dict__.pop(name, None)
 
     return uninstall
+
+
+def blocked_in(frame: FrameType | None) -> tuple[Recording, Direction] | None:
+    """The socket, and the direction, in which a thread is inside libzmq.
+
+    Args:
+        frame: the innermost Python frame of the thread, from ``sys._current_frames``.
+    """
+    if frame is None or frame.f_code.co_filename != __file__:
+        return None
+    # The closures mention their recording for this: it is how a frame tells whose it is.
+    recording = frame.f_locals.get("recording")
+    name = frame.f_code.co_name
+    if not isinstance(recording, Recording) or name not in {"send", "observed_send", "recv", "recv_into"}:
+        return None
+    return recording, Direction.RECV if name.startswith("recv") else Direction.SEND
 
 
 def _size(data: Any) -> int:

@@ -49,7 +49,9 @@ class Run:
         self.incidents: deque[tuple[str, str]] = deque(maxlen=EVENT_LIMIT)
         """Nodes killed or failed, for the ledger: (kind, node), in order."""
         self.tracing = True
+        self.mask = 0
         self._lock = threading.RLock()
+        self._applying = threading.Lock()  # apart from the other: the clock must not wait for a node to end
         self._stopped = False
         self._go = threading.Event()
         self.recordings = Recordings(_publishers(topology))
@@ -109,10 +111,11 @@ class Run:
 
     def apply(self) -> None:
         """Tell each probe whether to trace and whether to come by its gate."""
-        with self._lock:
+        with self._applying:
             for node in self.nodes.values():
                 gated = node.gate.needed()
-                for recording in node.recordings_by_socket.values():
+                for recording in tuple(node.recordings_by_socket.values()):
+                    recording.mask = self.mask
                     recording.watch(self.tracing, gated)
 
     @contextmanager

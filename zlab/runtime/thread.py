@@ -66,6 +66,7 @@ class NodeThread:
         self._recordings = recordings
         self._shared = shared
         self._context: zmq.Context[Any] | None = None
+        self._terminator: threading.Thread | None = None
         self._report = report
         self._lock = threading.RLock()
         self._over = threading.Lock()  # guards the step from running to over
@@ -181,9 +182,13 @@ class NodeThread:
             if self._ending is None:
                 self._ending = state
         self.gate.release()
-        if self._context is not None and self._context is not self._shared:
+        for recording in self.recordings_by_socket.values():
+            if recording.forwarded is not None:
+                recording.forwarded.read()  # what it has moved is told only while it runs
+        if self._context is not None and self._context is not self._shared and self._terminator is None:
             # term() waits for the sockets, which close once the thread is out of them.
-            threading.Thread(target=self._context.term, name=f"zlab term {self.name}", daemon=True).start()
+            self._terminator = threading.Thread(target=self._context.term, name=f"zlab term {self.name}", daemon=True)
+            self._terminator.start()
 
     def finish_end(self, limit: float, *, grace: float | None = None) -> bool:
         """Wait for the node to end and close what it had.
@@ -208,6 +213,8 @@ class NodeThread:
             self._report("error", self.name, "", f"did not end within {limit:g} s: {self.where()}")
             return False
         self._close_sockets(linger=0)
+        if self._terminator is not None:
+            self._terminator.join(max(0.1, deadline - time.monotonic()))
         if self._ending is not None and self.state is not NodeState.FAILED:
             self._become(self._ending)
         return True
@@ -222,6 +229,9 @@ class NodeThread:
 
     def _close_sockets(self, linger: int) -> None:
         with self._lock:
+            for recording in self.recordings_by_socket.values():
+                if recording.forwarded is not None:
+                    recording.forwarded.close()
             for socket in self.sockets.values():
                 if not socket.closed:
                     socket.close(linger)
@@ -231,7 +241,7 @@ class NodeThread:
         self.sockets, self.recordings_by_socket = {}, {}
         self.traceback = ""
         self.thread = None
-        self._context = None
+        self._context = self._terminator = None
         self._ending = None
         self.gate.released = False
 

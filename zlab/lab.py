@@ -1,0 +1,372 @@
+"""The lab: a topology that runs, and all that can be asked of it and done to it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import sys
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from zlab.ledger import frames
+from zlab.ledger.snapshot import Snapshot
+from zlab.runtime.clock import Clock
+from zlab.runtime.run import Run
+from zlab.topology import Topology, TopologyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from zlab.faults import Delay
+    from zlab.recording import Event
+    from zlab.views.dashboard import Dashboard
+
+_WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Snapshot):
+    """A snapshot that can be looked at: the last expression of a cell, it is drawn and needs no kernel later."""
+
+    topology: Topology
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from zlab.views.picture import svg
+
+        return {"image/svg+xml": svg(self.topology, self), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        """Say what is happening on each link."""
+        lines = [f"{self.topology.name}, {self.state}, {self.at:.1f} s after it started"]
+        lines += [
+            f"  {link.name}: {link.delivered:,} of {link.expected:,} delivered, {link.rate:,.0f} messages/s"
+            for link in self.links
+        ]
+        return "\n".join(lines)
+
+
+class Lab:
+    """A running topology. Made by `zlab.run`; a context manager that stops it at the end.
+
+    As the last expression of a cell in JupyterLab it shows its live dashboard. All methods may be
+    called from any thread.
+    """
+
+    def __init__(self, topology: Topology, transport: str) -> None:
+        """Start it; use `zlab.run`."""
+        self._run = Run(topology, transport)
+        try:
+            self._clock = Clock(self._run)
+        except BaseException:
+            self._run.stop()
+            raise
+        self._speed = 1.0
+        self._dashboard: Dashboard | None = None
+        _running.add(self)
+
+    # --- what it is ----------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> Topology:
+        """What runs."""
+        return self._run.topology
+
+    @property
+    def transport(self) -> str:
+        """What bare endpoint names were resolved to: ``inproc``, ``ipc`` or ``tcp``."""
+        return self._run.endpoints.transport
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Endpoint name to the URL in use: over tcp and ipc, an outside program can join there."""
+        return dict(self._run.endpoints.urls)
+
+    @property
+    def state(self) -> str:
+        """``running``, ``paused`` or ``stopped``."""
+        if self._run.stopped:
+            return "stopped"
+        return "paused" if self._run.world.paused else "running"
+
+    # --- what can be done to it ----------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop the world: no message is sent or delivered until `resume`, and none is lost.
+
+        A call of send or recv that is under way in ZeroMQ ends there, and its node waits before
+        the message goes further.
+        """
+        if not self._run.stopped:
+            self._run.set_world(paused=True, speed=self._speed)
+            self._run.report("pause", "", "", "")
+
+    def resume(self, speed: float | None = None) -> None:
+        """Go on after `pause`, or change the speed.
+
+        Args:
+            speed: 1.0 is full speed; 0.1 lets every source send a tenth as often, each in its
+                order; None keeps the speed as it is. A message itself crosses as fast as ever, so
+                latencies stay true.
+
+        Raises:
+            ValueError: a speed that is not above 0 and at most 1.
+        """
+        if speed is not None and not 0 < speed <= 1:
+            raise ValueError(f"speed={speed!r}: give a number above 0 and up to 1, such as 0.1 for a tenth of the rate")
+        if self._run.stopped:
+            return
+        self._speed = self._speed if speed is None else speed
+        self._run.set_world(paused=False, speed=self._speed)
+        self._run.report("resume", "", "", f"speed {self._speed:g}")
+
+    def tune(self, *nodes: str, rate: float | None = None, size: int | None = None) -> None:
+        """Change how fast and how large nodes send, while they run.
+
+        Args:
+            nodes: which; none means all that can be tuned.
+            rate: messages per second.
+            size: bytes a message.
+
+        Raises:
+            KeyError: no such node.
+            ValueError: a negative figure, or none of the nodes can be tuned so.
+        """
+        for name, value in (("rate", rate), ("size", size)):
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name}={value!r}: give zero or more")
+        for name in nodes:
+            self._run.find(name)
+        self._run.tune(nodes or tuple(self._run.nodes), rate=rate, size=size)
+
+    def kill(self, node: str) -> None:
+        """End a node at once, whatever it is blocked in; what is in its queues is lost.
+
+        Raises:
+            KeyError: no such node.
+            TimeoutError: it did not end within 2 seconds; the message says where it stands.
+        """
+        self._run.kill(node)
+
+    def restart(self, node: str) -> None:
+        """Start a node again, with new sockets at the same endpoints; one that runs is killed first.
+
+        Raises:
+            KeyError: no such node.
+            RuntimeError: the lab is stopped.
+            TopologyError: its endpoint cannot be bound again.
+        """
+        self._run.restart(node)
+
+    def fault(self, node: str, fault: Delay) -> AbstractContextManager[None]:
+        """Disturb a node for as long as the ``with`` block lasts.
+
+        Args:
+            node: the node's name.
+            fault: one of `zlab.faults`, such as ``zlab.faults.Delay(seconds=0.05)``.
+
+        Raises:
+            KeyError: no such node.
+        """
+        self._run.find(node)
+        return self._run.fault(node, fault)
+
+    def stop(self) -> None:
+        """End every node and release everything; the figures stay. Safe to call again.
+
+        A node that does not end within 2 seconds (in a long ``time.sleep``, say) is named in
+        `events`; its thread ends as soon as that call returns.
+        """
+        if self._run.stopped:
+            return
+        self._run.stop()
+        self._clock.stop()
+        _running.discard(self)
+
+    def __enter__(self) -> Self:
+        """Return the lab itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def wait(
+        self,
+        messages: int | None = None,
+        *,
+        until: Callable[[Snapshot], bool] | None = None,
+        timeout: float = _WAIT,
+    ) -> None:
+        """Wait until something has happened; never longer than the timeout.
+
+        Args:
+            messages: until this many more messages have been delivered, on all links together.
+            until: until this is true of a snapshot; asked ten times a second.
+            timeout: the longest wait, in seconds.
+
+        Raises:
+            TimeoutError: it did not happen in time; the message says how far it came.
+            RuntimeError: the lab stopped meanwhile.
+            ValueError: neither or both of ``messages`` and ``until``.
+        """
+        if (messages is None) == (until is None):
+            raise ValueError("wait(messages=500) or wait(until=lambda snapshot: ...): give one of the two")
+        start = _delivered(self._clock.tick()) if messages is not None else 0
+        goal = start + (messages or 0)
+        done = until if until is not None else lambda snapshot: _delivered(snapshot) >= goal
+        deadline = time.monotonic() + timeout
+        with self._clock.published:
+            while not done(self._clock.latest):
+                if self._run.stopped:
+                    raise RuntimeError("the lab stopped while waiting")
+                if not self._clock.published.wait(max(0.0, deadline - time.monotonic())):
+                    came = _delivered(self._clock.latest) - start
+                    what = f"{came:,} of {messages:,} messages" if messages is not None else "the condition never held"
+                    raise TimeoutError(f"after {timeout:g} s: {what}; lab.sockets() and lab.events() may tell why")
+
+    async def run_for(self, seconds: float) -> None:
+        """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""
+        await asyncio.sleep(seconds)
+
+    # --- what can be asked of it ---------------------------------------------------------------
+
+    def ledger(self) -> pd.DataFrame:
+        """Where every message is: a row per link.
+
+        Columns: expected = delivered + queued + dropped + lost + unaccounted, in messages; then
+        ``filtered`` (not a loss: not subscribed to), ``uncertain`` (how many of the row's messages
+        may belong to a neighbouring row or column; 0 is exact), and a column per reason.
+        """
+        return frames.ledger(self._fresh(), self.topology.links)
+
+    def sockets(self) -> pd.DataFrame:
+        """A row per socket: type, URLs, options, counts in messages and bytes, rates per second."""
+        return frames.sockets(self._fresh())
+
+    def latency(self) -> pd.DataFrame:
+        """A row per link and per path from end to end: count, p50, p90, p99, p99.9 and max, in seconds.
+
+        Of the messages that were traced since the lab started: from the call of send to the return
+        of recv. Each value is kept to three significant digits, as in HdrHistogram.
+        """
+        snapshot = self._fresh()
+        histograms = zip(snapshot.links, self._clock.book.histograms, strict=True)
+        return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, snapshot.end_to_end)
+
+    def events(self) -> pd.DataFrame:
+        """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""
+        return frames.events(self._run.events)
+
+    def history(self) -> tuple[Event, ...]:
+        """The events, as `zlab.recording.Event`: the last 10,000."""
+        return tuple(self._run.events)
+
+    def snapshot(self) -> Picture:
+        """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""
+        latest = self._clock.latest
+        return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=self.topology)
+
+    def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have a function called with every snapshot, ten times a second, on the lab's own thread.
+
+        Returns:
+            A function that ends it. A listener that raises is let go, with an event.
+        """
+        return self._clock.subscribe(listener)
+
+    def _fresh(self) -> Snapshot:
+        return self._clock.latest if self._run.stopped else self._clock.tick()
+
+    # --- how it is shown -----------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        from zlab.views.dashboard import Dashboard
+        from zlab.views.picture import svg
+
+        if self._dashboard is None:
+            self._dashboard = Dashboard(self)
+        shown = self._dashboard._repr_mimebundle_(**kwargs)  # noqa: SLF001 - the protocol of IPython
+        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+        picture = {"image/svg+xml": svg(self.topology, self._clock.latest), "text/plain": repr(self)}
+        return {**(data or {}), **picture}, metadata
+
+    def __repr__(self) -> str:
+        """Say what runs, and how to see more."""
+        return (
+            f"Lab {self.topology.name!r} over {self.transport}: {self.state}, {len(self.topology.nodes)} nodes, "
+            f"{_delivered(self._clock.latest):,} messages delivered. Run the cell to see it live."
+        )
+
+
+def run(topology: Topology, *, transport: str = "inproc") -> Lab:
+    """Bring a topology to life: a thread per node, real sockets.
+
+    Everything is checked and every socket bound and connected before the first node starts.
+    In a notebook, running a cell again first stops the lab that the same cell started before.
+
+    Args:
+        topology: what to run.
+        transport: what bare endpoint names become: ``inproc``, ``ipc`` or ``tcp`` (127.0.0.1, on
+            ports that the system chooses; see `Lab.endpoints`).
+
+    Returns:
+        The running lab.
+
+    Raises:
+        TopologyError: an option or address that ZeroMQ does not take; nothing is left open.
+
+    Example:
+        >>> import zlab
+        >>> with zlab.run(zlab.patterns.pipeline(workers=2)) as lab:
+        ...     lab.wait(messages=10)
+    """
+    if not isinstance(topology, Topology):
+        raise TopologyError(f"{topology!r} is not a topology: give zlab.patterns.pipeline() or zlab.Topology(...)")
+    cell, execution = _cell()
+    if cell:
+        for other in tuple(_running):
+            started = _by_cell.get(other)
+            if started is not None and started[0] == cell and started[1] != execution:
+                other.stop()
+    lab = Lab(topology, transport)
+    if cell:
+        _by_cell[lab] = (cell, execution)
+    return lab
+
+
+# Labs that run: strongly held, so that a lab whose name is used again goes on until it is stopped.
+_running: set[Lab] = set()
+_by_cell: weakref.WeakKeyDictionary[Lab, tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for lab in tuple(_running):
+        lab.stop()
+
+
+def _cell() -> tuple[str, str]:
+    """The notebook cell that is running, and this run of it; "" outside of notebooks."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or not hasattr(shell, "get_parent"):
+        return "", ""
+    parent: Mapping[str, Any] = shell.get_parent() or {}
+    execution = str(parent.get("header", {}).get("msg_id", ""))
+    cell = parent.get("metadata", {}).get("cellId")
+    # A front end that does not name its cells: the code of the cell stands for it.
+    return str(cell or parent.get("content", {}).get("code", "")), execution
+
+
+def _delivered(snapshot: Snapshot) -> int:
+    return sum(link.delivered for link in snapshot.links)

@@ -1,0 +1,389 @@
+"""The book of one lab: readings go in, a snapshot comes out, and every message has its place."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from zlab.ledger.exchange import Exchange, Ray, Row
+from zlab.ledger.forwarding import through_proxies
+from zlab.ledger.histogram import Histogram
+from zlab.ledger.kinds import Kinds
+from zlab.ledger.matching import Match, Matcher
+from zlab.ledger.reading import Reading
+from zlab.ledger.snapshot import (
+    Flight,
+    LatencyFigures,
+    LinkFigures,
+    NodeFigures,
+    Snapshot,
+    SocketFigures,
+)
+from zlab.ledger.subscription import Subscription
+from zlab.ledger.tally import Tally
+from zlab.recording import Counts, Event, Recording
+from zlab.topology import Link, Socket, SocketType, Topology
+
+_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
+_WINDOW = 1.0  # seconds over which a rate is taken
+_RECENT = 5.0  # seconds over which a link's latency is shown
+_FLIGHTS = 1_000  # flights that one snapshot carries
+_PATHS = 200  # end-to-end paths that are kept apart
+_DEFAULT_HWM = 1000  # messages: libzmq's own
+_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+
+
+class Book:
+    """Keeps the accounts of one lab."""
+
+    def __init__(self, topology: Topology, inproc: frozenset[str]) -> None:
+        """Open the accounts.
+
+        Args:
+            topology: what runs.
+            inproc: its endpoints that are inproc: their queues have exact limits.
+        """
+        self.topology = topology
+        self._specs: dict[str, Socket] = dict(topology.sockets())
+        self._inproc = inproc
+        self._tally = Tally()
+        self._exchanges = list(self._group(topology.links))
+        self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
+        self._by_recording: dict[Recording, Subscription] = {}
+        self._capacities = [self._capacity(link) for link in topology.links]
+        self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for i, link in enumerate(topology.links):
+            self._index[link.sender, link.receiver].append(i)
+        facing: dict[str, set[str]] = defaultdict(set)
+        for link in topology.links:
+            facing[link.receiver].add(link.sender)
+        relays = {link.source for link in topology.links} & {link.target for link in topology.links}
+        self._matcher = Matcher({k: frozenset(v) for k, v in facing.items()}, frozenset(relays))
+        self._proxied: dict[str, str] = {}
+        self.kinds = Kinds(self._specs)
+        self.histograms = [Histogram() for _ in topology.links]
+        self.paths: dict[str, Histogram] = {}
+        self._recent: list[deque[tuple[float, int]]] = [deque(maxlen=2000) for _ in topology.links]
+        self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
+        self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
+        self.ambiguous = 0
+        """Traced messages whose match was one of several equal bodies."""
+
+    # --- one tick ------------------------------------------------------------------------------
+
+    def take(self, reading: Reading, retired: Mapping[Recording, Counts], now: int, began: int) -> list[Flight]:
+        """Enter one reading.
+
+        Args:
+            reading: counts, states and traces.
+            retired: sockets that have closed since the last tick, with their last counts.
+            now: the clock of the traces, in nanoseconds.
+            began: when the lab began, on the same clock.
+
+        Returns:
+            The messages that were matched.
+        """
+        for recording, counts in retired.items():
+            self._tally.fold(recording, counts)
+        first = self._totals(reading.first)
+        second = self._totals(reading.second)
+        for exchange in self._exchanges:
+            exchange.update(first, second, idle=reading.idle, ended=reading.ended, live=reading.live)
+        self._enrol([*reading.second, *retired])
+        self._learn_proxies(reading.second)
+        matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
+        for match in matches:
+            subscription = self._by_recording.get(match.recording)
+            for wanted, matched in match.rank_sent:
+                if subscription is not None and wanted.receiver is match.recording:
+                    subscription.note_match(match.sender, wanted, matched, match.received.rank)
+        received = {r: c.received for r, c in {**reading.second, **retired}.items()}
+        for subscription in self._by_recording.values():
+            recording = subscription.receiver
+            subscription.ended = subscription.ended or recording in retired
+            subscription.publisher_ended |= any(p.rpartition(".")[0] in reading.ended for p in subscription.filters)
+            if recording in received:
+                subscription.received = received[recording]
+            subscription.update(
+                received=subscription.received, expected=subscription.expected, idle=recording.name in reading.idle
+            )
+        self._second = second
+        flights = self._note(matches, began, reading.at)
+        self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
+        while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
+            self._past.popleft()
+        return flights
+
+    def snapshot(  # noqa: PLR0913 - what a lab adds to its book
+        self,
+        *,
+        sequence: int,
+        at: float,
+        state: str,
+        speed: float,
+        nodes: tuple[NodeFigures, ...],
+        urls: Mapping[str, str],
+        flights: Iterable[Flight],
+        sampling: int,
+        cost: float,
+        events: tuple[Event, ...],
+    ) -> Snapshot:
+        """All figures, as they stand after the last reading."""
+        return Snapshot(
+            sequence=sequence,
+            at=at,
+            state=state,
+            speed=speed,
+            nodes=nodes,
+            sockets=tuple(self._socket(name, spec, urls) for name, spec in self._specs.items()),
+            links=tuple(self._link(i, link, at) for i, link in enumerate(self.topology.links)),
+            flights=tuple(flights),
+            kinds=tuple(self.kinds.names),
+            end_to_end={path: histogram.figures() for path, histogram in self.paths.items()},
+            sampling=sampling,
+            cost=cost,
+            events=events,
+        )
+
+    def send_rates(self) -> dict[str, float]:
+        """How fast each socket sends, in messages per second, over the last second."""
+        now, totals, _ = self._past[-1]
+        then, before, _ = self._past[0]
+        span = now - then
+        if span <= 0:
+            return {}
+        return {name: (counts.sent - before[name].sent) / span for name, counts in totals.items()}
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def rows(self, *, stopped: bool) -> list[Row]:
+        """A row for each link, in the order of the topology."""
+        rows: dict[int, Row] = {}
+        for exchange in self._exchanges:
+            rows |= exchange.rows(self._second, stopped=stopped)
+        for i, link in enumerate(self.topology.links):
+            if i not in rows:
+                rows[i] = self._subscription_row(i, link, stopped=stopped)
+        return [rows[i] for i in range(len(self.topology.links))]
+
+    def _subscription_row(self, index: int, link: Link, *, stopped: bool) -> Row:
+        lives = [s for s in self._subscriptions[link.receiver] if link.sender in s.filters]
+        publishers = sum(1 for other in self.topology.links if other.receiver == link.receiver)
+        total = Row(0, 0, 0, {}, {})
+        seen = 0
+        for life in lives:
+            row = life.row(
+                received=life.received,
+                capacity=self._capacities[index],
+                exact_capacity=link.endpoint in self._inproc,
+                stopped=stopped,
+            )
+            if publishers > 1:
+                row = _portion(row, life, link.sender)
+            total = _plus(total, row)
+            seen += sum(f.matched for f in life.filters[link.sender])
+        sent = self._second.get(link.sender, _NOTHING).sent
+        if self._specs[link.receiver].type is SocketType.XSUB:
+            # Its subscriptions are messages of its own, which a proxy may have sent unseen.
+            came = self._second.get(link.receiver, _NOTHING).received
+            return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
+        return replace(total, filtered=max(0, sent - seen)) if len(lives) == 1 else total
+
+    def _link(self, index: int, link: Link, at: float) -> LinkFigures:
+        now, _, rows = self._past[-1]
+        then, _, before = self._past[0]
+        row = rows[index]
+        span = max(now - then, 1e-9)
+        rate = max(0, row.delivered - before[index].delivered) / span if len(self._past) > 1 else 0.0
+        second, received = self._second, self._second.get(link.receiver, _NOTHING)
+        mean = received.received_bytes / received.received if received.received else 0.0
+        if len(self._index[link.sender, link.receiver]) and second.get(link.sender, _NOTHING).sent:
+            sender = second[link.sender]
+            mean = sender.sent_bytes / sender.sent if not received.received else mean
+        recent = self._recent[index]
+        while recent and recent[0][0] < at - _RECENT:
+            recent.popleft()
+        return LinkFigures(
+            name=str(link),
+            expected=row.expected,
+            delivered=row.delivered,
+            queued=row.queued,
+            dropped=row.dropped,
+            lost=row.lost,
+            filtered=row.filtered,
+            uncertain=row.uncertain,
+            bytes=round(mean * row.delivered),
+            rate=rate,
+            byte_rate=rate * mean,
+            capacity=self._capacities[index],
+            latency=_figures([latency for _, latency in recent]) if recent else None,
+        )
+
+    def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:
+        counts = self._second.get(name, _NOTHING)
+        now, _, _ = self._past[-1]
+        then, totals, _ = self._past[0]
+        before, span = totals.get(name, _NOTHING), max(now - then, 1e-9)
+        return SocketFigures(
+            name=name,
+            type=str(spec.type),
+            urls=tuple(urls.get(e, e) for e in spec.endpoints),
+            options=dict(spec.options),
+            sent=counts.sent,
+            received=counts.received,
+            refused=counts.refused,
+            bytes_sent=counts.sent_bytes,
+            bytes_received=counts.received_bytes,
+            send_rate=(counts.sent - before.sent) / span,
+            receive_rate=(counts.received - before.received) / span,
+        )
+
+    # --- parts of a tick -----------------------------------------------------------------------
+
+    def _totals(self, live: Mapping[Recording, Counts]) -> dict[str, Counts]:
+        totals = self._tally.totals(live)
+        for name in self._specs:
+            totals.setdefault(name, _NOTHING)
+        return through_proxies(totals, self._proxied, self.topology.links, self._specs)
+
+    def _learn_proxies(self, live: Iterable[Recording]) -> None:
+        for recording in live:
+            if recording.forwarded is not None and recording.name not in self._proxied:
+                self._proxied[recording.name] = recording.forwarded.partner
+        for front, back in self._proxied.items():
+            before = {link.sender for link in self.topology.links if link.receiver == front}
+            for link in self.topology.links:
+                if link.sender == back:
+                    known = self._matcher.senders.get(link.receiver, frozenset())
+                    self._matcher.senders[link.receiver] = known | before
+
+    def _enrol(self, recordings: Iterable[Recording]) -> None:
+        for publisher in recordings:
+            for wanted in publisher.aimed:
+                life = self._by_recording.get(wanted.receiver)
+                if life is None:
+                    life = self._by_recording[wanted.receiver] = Subscription(wanted.receiver)
+                    self._subscriptions[wanted.receiver.name].append(life)
+                lives = life.filters.setdefault(publisher.name, [])
+                if wanted not in lives:
+                    lives.append(wanted)
+
+    def _note(self, matches: list[Match], began: int, at: float) -> list[Flight]:
+        flights: list[Flight] = []
+        latencies: dict[int, list[int]] = defaultdict(list)
+        ends: dict[str, list[int]] = defaultdict(list)
+        for match in matches:
+            self.ambiguous += match.ambiguous
+            kind = self.kinds.of(match)
+            sent, received = (match.sent.time - began) * 1e-9, (match.received.time - began) * 1e-9
+            direct = self._index.get((match.sender, match.receiver))
+            if direct:
+                index = direct[0]
+                latencies[index].append(match.latency)
+                self._recent[index].append((at, match.latency))
+                flights.append(Flight(index, kind, sent, received, match.received.size))
+            else:
+                flights.extend(self._through(match, kind, sent, received))
+            if match.ends:
+                ends[self._path(match)].append(match.received.time - match.began)
+        for index, values in latencies.items():
+            self.histograms[index].add(values)
+        for path, values in ends.items():
+            if path in self.paths or len(self.paths) < _PATHS:
+                self.paths.setdefault(path, Histogram()).add(values)
+        step = max(1, math.ceil(len(flights) / _FLIGHTS))
+        return flights[::step]
+
+    def _through(self, match: Match, kind: int, sent: float, received: float) -> Iterable[Flight]:
+        """A message that crossed two links with a proxy between them, where no probe could see it."""
+        for front, back in self._proxied.items():
+            into, out = self._index.get((match.sender, front)), self._index.get((back, match.receiver))
+            if into and out:
+                middle = (sent + received) / 2
+                yield Flight(into[0], kind, sent, middle, match.received.size)
+                yield Flight(out[0], kind, middle, received, match.received.size)
+                return
+
+    def _path(self, match: Match) -> str:
+        last = match.receiver.rpartition(".")[0]
+        if last != match.origin:
+            return f"{match.origin} → {last}"
+        return f"{match.origin} → {match.sender.rpartition('.')[0]} → {last}"
+
+    # --- structure -----------------------------------------------------------------------------
+
+    def _group(self, links: Iterable[Link]) -> Iterable[Exchange]:
+        rays = [
+            Ray(i, link.sender, link.receiver)
+            for i, link in enumerate(links)
+            if self._specs[link.sender].type not in _PUBLISHERS
+        ]
+        while rays:
+            group = [rays.pop(0)]
+            grown = True
+            while grown:
+                senders, receivers = {r.sender for r in group}, {r.receiver for r in group}
+                touching = [r for r in rays if r.sender in senders or r.receiver in receivers]
+                grown = bool(touching)
+                group += touching
+                rays = [r for r in rays if r not in touching]
+            specs = [self._specs[name] for ray in group for name in (ray.sender, ray.receiver)]
+            yield Exchange(
+                sorted(group, key=lambda ray: ray.link),
+                conflates=any(spec.options.get("conflate") for spec in specs),
+                unroutable=all(self._specs[r.sender].type in {SocketType.ROUTER, SocketType.REP} for r in group),
+            )
+
+    def _capacity(self, link: Link) -> int:
+        marks = (
+            self._specs[link.sender].options.get("sndhwm", _DEFAULT_HWM),
+            self._specs[link.receiver].options.get("rcvhwm", _DEFAULT_HWM),
+        )
+        both = [mark for mark in marks if isinstance(mark, int)]
+        return 0 if 0 in both else sum(both)
+
+
+def _plus(one: Row, other: Row) -> Row:
+    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
+
+    return Row(
+        one.expected + other.expected,
+        one.delivered + other.delivered,
+        one.queued + other.queued,
+        merged(one.dropped, other.dropped),
+        merged(one.lost, other.lost),
+        uncertain=one.uncertain + other.uncertain,
+    )
+
+
+def _portion(row: Row, life: Subscription, publisher: str) -> Row:
+    """One publisher's part of what a subscriber of several got, in proportion to what matched."""
+    matched = {name: sum(f.matched for f in lives) for name, lives in life.filters.items()}
+    total = sum(matched.values())
+    if not total:
+        return Row(0, 0, 0, {}, {})
+    order = list(matched)
+
+    def part(amount: int) -> int:
+        done = 0
+        for name in order[: order.index(publisher) + 1]:
+            before = done
+            done = amount * sum(matched[n] for n in order[: order.index(name) + 1]) // total
+        return done - before
+
+    queued = part(row.queued)
+    dropped = {k: part(v) for k, v in row.dropped.items()}
+    lost = {k: part(v) for k, v in row.lost.items()}
+    delivered = max(0, matched[publisher] - queued - sum(dropped.values()) - sum(lost.values()))
+    gap = row.expected - row.delivered
+    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=row.uncertain + gap if gap else 0)
+
+
+def _figures(latencies: list[int]) -> LatencyFigures:
+    p50, p90, p99, p999 = np.percentile(latencies, [50, 90, 99, 99.9]) * 1e-9
+    return LatencyFigures(len(latencies), float(p50), float(p90), float(p99), float(p999), max(latencies) * 1e-9)

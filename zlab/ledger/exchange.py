@@ -1,0 +1,194 @@
+"""An exchange: sockets whose messages each go to one peer, accounted for together.
+
+PUSH deals its messages out among its peers and libzmq does not tell to whom; PULL draws from all
+of its peers and is not told from whom. What is exact is the sum: sent by all, received by all.
+Where a star has one centre, each of its rays is known too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zlab.recording import Counts
+
+_SETTLED = 10  # ticks: how long a gap must stand, with every receiver waiting, before it is called unaccounted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the ledger says of one link."""
+
+    expected: int
+    delivered: int
+    queued: int
+    dropped: Mapping[str, int]
+    lost: Mapping[str, int]
+    filtered: int = 0
+    uncertain: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """One link of an exchange."""
+
+    link: int
+    sender: str
+    receiver: str
+
+
+class Exchange:
+    """One group of senders and receivers whose links touch."""
+
+    def __init__(self, rays: Sequence[Ray], *, conflates: bool, unroutable: bool) -> None:
+        """Start with nothing sent.
+
+        Args:
+            rays: the links of the group.
+            conflates: whether a socket of the group keeps only its last message.
+            unroutable: whether a message to a peer that is gone is dropped by its sender.
+        """
+        self.rays = tuple(rays)
+        self.senders = tuple(dict.fromkeys(ray.sender for ray in rays))
+        self.receivers = tuple(dict.fromkeys(ray.receiver for ray in rays))
+        self._reason = (
+            ("dropped", "conflated")
+            if conflates
+            else ("dropped", "unroutable")
+            if unroutable
+            else ("lost", "peer killed")
+        )
+        self._conflates = conflates
+        self._touched: set[str] = set()  # sockets whose node was killed or failed
+        self._least = 0  # messages that are certainly gone
+        self._most = 0  # messages that may be gone
+        self._candidate = 0
+        self._settled = 0
+        self._seen = (0, 0)
+
+    def update(  # noqa: PLR0913 - two rounds of counts and what goes with them
+        self,
+        first: Mapping[str, Counts],
+        second: Mapping[str, Counts],
+        *,
+        idle: frozenset[str],
+        ended: frozenset[str],
+        live: frozenset[str],
+    ) -> None:
+        """Take one tick."""
+        sent_first = sum(first[s].sent for s in self.senders)
+        sent = sum(second[s].sent for s in self.senders)
+        received_first = sum(first[r].received for r in self.receivers)
+        received = sum(second[r].received for r in self.receivers)
+        struck = {s for s in (*self.senders, *self.receivers) if _node(s) in ended}
+        gap = max(0, sent - received_first)
+        if struck:
+            self._touched |= struck
+            self._most = gap
+        self._most = min(self._most, gap) if self._touched or self._conflates else 0
+        if self._conflates:
+            self._most = gap
+        reading = [r for r in self.receivers if _node(r) in live]
+        waiting = bool(reading) and all(r in idle for r in reading)
+        # Every receiver stands at an empty queue: what was sent before and has not come will not come.
+        candidate = max(0, sent_first - received) if waiting else 0
+        if waiting and min(candidate, self._candidate) > self._least:
+            self._least = min(candidate, self._candidate)
+        self._candidate = candidate
+        self._least = min(self._least, gap)
+        self._settled = self._settled + 1 if waiting and self._seen == (sent, received) else 0
+        self._seen = (sent, received)
+
+    def rows(self, totals: Mapping[str, Counts], *, stopped: bool) -> dict[int, Row]:
+        """A row for each link; together they add up to what was sent."""
+        sent = {s: totals[s].sent for s in self.senders}
+        received = {r: totals[r].received for r in self.receivers}
+        total_sent = max(sum(sent.values()), sum(received.values()))
+        gap = total_sent - sum(received.values())
+        explained = bool(self._touched) or self._conflates or self._reason[1] == "unroutable"
+        missing = min(self._least, gap) if explained or self._settled >= _SETTLED else 0
+        queued = gap - missing
+        doubtful = min(max(0, self._most - missing), queued) if explained else 0
+        star = len(self.senders) == 1 or len(self.receivers) == 1
+        delivered = self._delivered(sent, received)
+        room = {ray.link: self._room(ray, sent, delivered) for ray in self.rays}
+        gone = _share(missing, {k: v for k, v in room.items() if self._is_touched(k)} or room)
+        room = {k: v - gone[k] if v is not None else None for k, v in room.items() if k in gone} | {
+            k: v for k, v in room.items() if k not in gone
+        }
+        waiting = _share(queued, room)
+        vague = queued if queued and len(self.rays) > 1 else 0
+        rows: dict[int, Row] = {}
+        for ray in self.rays:
+            lost, queue, came = gone.get(ray.link, 0), waiting.get(ray.link, 0), delivered[ray.link]
+            if len(self.senders) > 1 and len(self.receivers) == 1:
+                came = max(0, sent[ray.sender] - lost - queue)
+            uncertain = max(doubtful, vague) if star else max(doubtful, vague, came)
+            final = {"lab stopped": queue} if stopped and queue else {}
+            dropped = {self._reason[1]: lost} if lost and explained and self._reason[0] == "dropped" else {}
+            loss = {self._reason[1]: lost} if lost and explained and self._reason[0] == "lost" else {}
+            rows[ray.link] = Row(
+                expected=came + lost + queue,
+                delivered=came,
+                queued=0 if stopped else queue,
+                dropped=dropped,
+                lost=loss | final,
+                uncertain=uncertain,
+            )
+        return rows
+
+    def _delivered(self, sent: Mapping[str, int], received: Mapping[str, int]) -> dict[int, int]:
+        if len(self.senders) == 1:
+            return {ray.link: received[ray.receiver] for ray in self.rays}
+        shares: dict[int, int] = {}
+        for receiver, count in received.items():
+            facing = {ray.link: sent[ray.sender] for ray in self.rays if ray.receiver == receiver}
+            shares |= _proportion(count, facing)
+        return shares
+
+    def _room(self, ray: Ray, sent: Mapping[str, int], delivered: Mapping[int, int]) -> int | None:
+        """How many messages of a gap can belong to this link; None is any number."""
+        if len(self.receivers) == 1:
+            return sent[ray.sender]
+        if len(self.senders) == 1:
+            return None
+        return max(0, sent[ray.sender] - delivered[ray.link])
+
+    def _is_touched(self, link: int) -> bool:
+        return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
+
+
+def _node(socket: str) -> str:
+    return socket.rpartition(".")[0]
+
+
+def _share(amount: int, room: Mapping[int, int | None]) -> dict[int, int]:
+    """Deal an amount out evenly, to none more than it has room for; the last takes what is over."""
+    shares = dict.fromkeys(room, 0)
+    left = amount
+    open_: list[int] = list(room)
+    limit: Callable[[int], int] = lambda k: amount if room[k] is None else max(0, int(room[k] or 0))  # noqa: E731
+    while left and open_:
+        each, extra = divmod(left, len(open_))
+        for position, key in enumerate(list(open_)):
+            take = min(each + (position < extra), limit(key) - shares[key])
+            shares[key] += take
+            left -= take
+            if shares[key] >= limit(key):
+                open_.remove(key)
+    if left and shares:
+        shares[next(iter(shares))] += left
+    return shares
+
+
+def _proportion(amount: int, weights: Mapping[int, int]) -> dict[int, int]:
+    """Deal an amount out in proportion, in whole numbers that add up to it."""
+    total = sum(weights.values())
+    if total == 0:
+        return _share(amount, dict.fromkeys(weights, None))
+    shares = {key: amount * weight // total for key, weight in weights.items()}
+    for key in sorted(weights, key=lambda k: amount * weights[k] % total, reverse=True)[
+        : amount - sum(shares.values())
+    ]:
+        shares[key] += 1
+    return shares

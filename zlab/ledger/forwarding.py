@@ -1,0 +1,58 @@
+"""Forwarding: what passes a ``zmq.proxy`` is counted in frames by libzmq; here they become messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from zlab.recording import Counts
+from zlab.topology import Link, Socket, SocketType
+
+
+def through_proxies(
+    totals: dict[str, Counts], proxied: Mapping[str, str], links: Iterable[Link], specs: Mapping[str, Socket]
+) -> dict[str, Counts]:
+    """Replace the counts of sockets that a proxy serves by messages.
+
+    A proxy passes on what it receives, so both of its sides count the same messages: as many as
+    its frames make up, and no fewer than have come out at the far end.
+
+    Args:
+        totals: counts by socket; those of proxied sockets hold frames, as libzmq counts them.
+        proxied: each socket that a proxy serves, and the one at its other side.
+        links: those of the topology.
+        specs: the sockets of the topology.
+    """
+    if not proxied:
+        return totals
+    links = list(links)
+    result = dict(totals)
+    for near, far in proxied.items():
+        senders = [link.sender for link in links if link.receiver == near]
+        receivers = [link.receiver for link in links if link.sender == far]
+        frames = totals[near].received_frames
+        arrived = sum(totals[r].received for r in receivers)
+        offered = sum(totals[s].sent for s in senders)
+        per_message = _frames_per_message(senders, near, totals, specs)
+        messages = max(int(frames / per_message) if per_message else 0, arrived)
+        messages = min(messages, offered) if senders else messages
+        result[near] = result[near]._replace(received=messages)
+        result[far] = result[far]._replace(sent=messages)
+    return result
+
+
+def _frames_per_message(
+    senders: list[str], near: str, totals: Mapping[str, Counts], specs: Mapping[str, Socket]
+) -> float:
+    """How many frames the proxy sees of one message: the application's, and those of the envelope (RFC 28)."""
+    frames = messages = 0
+    for sender in senders:
+        counts = totals[sender]
+        messages += counts.sent
+        frames += counts.sent_frames
+        if specs[sender].type is SocketType.REQ:
+            frames += counts.sent  # the empty delimiter
+        if specs[sender].type is SocketType.REP:
+            frames += 2 * counts.sent  # the delimiter and the address that it kept
+        if specs[near].type is SocketType.ROUTER:
+            frames += counts.sent  # the address that ROUTER puts in front
+    return frames / messages if messages else 0.0

@@ -1,0 +1,73 @@
+"""Kinds: what a message is called and coloured by: its topic, or its part in the pattern."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from zlab.ledger.matching import Match
+from zlab.topology import Socket, SocketType
+
+LIMIT = 8
+"""Kinds that are told apart; the last stands for all others."""
+OTHER = "other"
+
+_TOPIC = re.compile(r"[^\d\W][\w.\-/:]*(?: [^\d\W][\w.\-/:]*)*")
+_REQUESTS = {SocketType.REQ, SocketType.DEALER}
+_REPLIES = {SocketType.REP, SocketType.ROUTER}
+
+
+class Kinds:
+    """Names kinds in the order in which they first appear."""
+
+    def __init__(self, specs: Mapping[str, Socket]) -> None:
+        """Start with none."""
+        self._specs = specs
+        self.names: list[str] = []
+        self._topics: dict[bytes, int] = {}
+
+    def of(self, match: Match) -> int:
+        """The kind of a message, as an index into `names`."""
+        spec = self._specs[match.sender]
+        if spec.type in {SocketType.PUB, SocketType.XPUB}:
+            head = match.sent.head
+            known = self._topics.get(head)
+            if known is None:
+                known = self._index(topic(head))
+                if len(self._topics) < 10_000:  # noqa: PLR2004 - a cache, not a record
+                    self._topics[head] = known
+            return known
+        if spec.type in _REQUESTS:
+            return self._index("request")
+        if spec.type in _REPLIES:
+            return self._index("reply")
+        if spec.type is SocketType.PAIR:
+            return self._index(f"from {match.sender.rpartition('.')[0]}")
+        return self._index((spec.binds + spec.connects)[0].rpartition("/")[2])
+
+    def _index(self, name: str) -> int:
+        if name in self.names:
+            return self.names.index(name)
+        if len(self.names) >= LIMIT - 1:
+            name = OTHER
+            if name in self.names:
+                return self.names.index(name)
+        self.names.append(name)
+        return len(self.names) - 1
+
+
+def topic(head: bytes) -> str:
+    """The topic at the beginning of a publisher's message: its words up to the first that is a figure.
+
+    Example:
+        >>> topic(b"weather NYC 21 57 0001")
+        'weather NYC'
+    """
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode(errors="ignore")
+    found = _TOPIC.match(text)
+    if found:
+        return found[0][:32]
+    return head[:4].hex(" ") if head else "(empty)"

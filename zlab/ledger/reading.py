@@ -1,0 +1,34 @@
+"""A reading is all that one tick of the clock brings to the ledger: counts, states and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zlab.recording import Counts, Recording, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a lab at one tick.
+
+    The counters of running threads cannot be read at one instant. They are read twice, one
+    round right after the other: what is received by the first round was sent by the second, and
+    what was sent a tick ago has arrived by now where its receiver stands waiting. Between these
+    two lies the truth.
+    """
+
+    at: float
+    """Seconds since the lab started."""
+    first: Mapping[Recording, Counts]
+    second: Mapping[Recording, Counts]
+    idle: frozenset[str]
+    """Sockets (``node.socket``) whose thread waits in recv on an empty queue."""
+    traces: Mapping[Recording, list[Trace]]
+    ended: frozenset[str]
+    """Nodes killed or failed since the last tick."""
+    live: frozenset[str]
+    """Nodes whose sockets are open."""
+    stopped: bool
+    full: bool
+    """Whether every message was traced since the last tick."""

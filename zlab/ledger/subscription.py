@@ -1,0 +1,126 @@
+"""A subscription: what one SUB socket was promised by its publishers, and what became of it.
+
+A publisher never waits and never tells: what cannot be delivered is dropped without a word. Its
+probe counts how many messages match what each subscriber asked for. A message that is traced at
+both ends carries its rank at both: how many had matched when it was sent, how many had come when
+it arrived. The difference is what went missing before it, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zlab.ledger.exchange import Row
+from zlab.recording import Filter, Recording
+
+NOT_JOINED = "not yet joined"
+HIGH_WATER = "high-water mark"
+KILLED = "peer killed"
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One life of one subscriber."""
+
+    receiver: Recording
+    filters: dict[str, list[Filter]] = field(default_factory=dict)
+    """By the publisher's full name: a filter for each of its lives."""
+    received: int = 0
+    """Messages that it has received, as of the last tick."""
+    ended: bool = False
+    publisher_ended: bool = False
+    not_joined: int = 0
+    high_water: int = 0
+    killed: int = 0
+    joined: set[int] = field(default_factory=set)
+    """The filters (by id) of publishers of which a message has come."""
+    _least: int = 0
+    _candidate: int = 0
+    _expected_before: int = 0
+
+    @property
+    def expected(self) -> int:
+        """Messages that matched, of all publishers."""
+        return sum(f.matched for lives in self.filters.values() for f in lives)
+
+    @property
+    def known(self) -> int:
+        """Messages of which it is known that they will never come."""
+        return self.not_joined + self.high_water + self.killed
+
+    def note_match(self, publisher: str, wanted: Filter, matched: int, rank: int) -> None:
+        """Learn from a message that was traced at both ends.
+
+        Args:
+            publisher: the publisher's full name.
+            wanted: the publisher's filter for this subscriber.
+            matched: how many messages had matched that filter when this one was sent.
+            rank: the how-manieth message it was for the subscriber.
+        """
+        if len(self.filters) > 1:
+            return  # its ranks count the messages of several publishers
+        lives = self.filters.get(publisher, [])
+        if wanted not in lives:
+            return
+        before = sum(f.matched for f in lives[: lives.index(wanted)])
+        missing = max(0, before + matched - rank)
+        news = missing - self.known
+        if news <= 0:
+            self.joined.add(id(wanted))
+            return
+        if id(wanted) not in self.joined:
+            self.joined.add(id(wanted))
+            late = min(news, matched - 1)
+            self.not_joined += late
+            self.killed += news - late
+        else:
+            self.high_water += news
+
+    def update(self, *, received: int, expected: int, idle: bool) -> None:
+        """Take one tick: what has been received, what is expected, and whether it waits at an empty queue."""
+        candidate = max(0, self._expected_before - received) if idle else 0
+        self._expected_before = expected
+        if idle and min(candidate, self._candidate) > self._least:
+            self._least = min(candidate, self._candidate)
+        self._candidate = candidate
+        self._least = max(0, min(self._least, expected - received))
+
+    def row(self, *, received: int, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
+        """What the ledger says of it."""
+        expected = max(self.expected, received)
+        gap = expected - received
+        missing = min(gap, max(self.known, self._least))
+        not_joined = min(self.not_joined, missing)
+        high_water = min(self.high_water, missing - not_joined)
+        killed = min(self.killed, missing - not_joined - high_water)
+        # Seen to be missing by its absence alone: at a receiver that waits in vain.
+        unseen = missing - not_joined - high_water - killed
+        waiting = gap - missing
+        uncertain = 0
+        if self.ended:
+            killed, waiting = killed + waiting, 0
+        if unseen:
+            if self.publisher_ended or self.ended:
+                killed += unseen
+            elif not self.joined and not exact_capacity:
+                not_joined += unseen
+            else:
+                high_water += unseen
+        if capacity and waiting > capacity and exact_capacity:
+            high_water += waiting - capacity
+            waiting = capacity
+        elif waiting and (not capacity or waiting > capacity):
+            uncertain = waiting
+        lost = {KILLED: killed} if killed else {}
+        if stopped and waiting:
+            lost["lab stopped"] = waiting
+            waiting = 0
+        dropped = {NOT_JOINED: not_joined, HIGH_WATER: high_water}
+        return Row(
+            expected=expected,
+            delivered=received,
+            queued=waiting,
+            dropped={k: v for k, v in dropped.items() if v},
+            lost=lost,
+            uncertain=uncertain,
+        )

@@ -1,0 +1,33 @@
+"""Tally: what a socket has sent and received over all its lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zlab.recording import Counts, Recording
+
+_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
+
+
+def add(one: Counts, other: Counts) -> Counts:
+    """The sum of two counts, field by field."""
+    return Counts(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+class Tally:
+    """Counts by the socket's full name; the lives that are over are folded into one number each."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._past: dict[str, Counts] = {}
+
+    def fold(self, recording: Recording, counts: Counts) -> None:
+        """Add a life that is over."""
+        self._past[recording.name] = add(self._past.get(recording.name, _NOTHING), counts)
+
+    def totals(self, live: Mapping[Recording, Counts]) -> dict[str, Counts]:
+        """The counts of each socket, those of its past lives included."""
+        totals = dict(self._past)
+        for recording, counts in live.items():
+            totals[recording.name] = add(totals.get(recording.name, _NOTHING), counts)
+        return totals

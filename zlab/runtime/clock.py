@@ -1,0 +1,257 @@
+"""The clock of a lab: ten times a second it reads every probe, enters the ledger, and publishes a snapshot."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from itertools import islice
+from types import FrameType
+
+from zlab.ledger.book import Book
+from zlab.ledger.reading import Reading
+from zlab.ledger.snapshot import NodeFigures, NodeState, Snapshot
+from zlab.probe import blocked_in
+from zlab.recording import Counts, Direction, Event, Recording
+from zlab.runtime.run import Run
+from zlab.runtime.thread import NodeThread
+
+PERIOD = 0.1
+"""Seconds between two ticks."""
+TRACES = 400
+"""Traced crossings that the ledger works on in one tick: what keeps the cost within the bar."""
+
+_BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
+_BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
+_WINDOW = 0.02  # seconds of each tick in which a fast lab is traced
+_FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
+
+Listener = Callable[[Snapshot], None]
+
+
+class Clock:
+    """Watches one run, in a thread of its own."""
+
+    def __init__(self, run: Run) -> None:
+        """Start ticking."""
+        inproc = frozenset(e for _, s in run.topology.sockets() for e in s.endpoints if run.endpoints.uses_inproc(e))
+        self._run = run
+        self.book = Book(run.topology, inproc)
+        self.published = threading.Condition()
+        self.sampling = 1
+        self.cost = 0.0
+        self._listeners: list[Listener] = []
+        self._quit = threading.Event()
+        self._lock = threading.Lock()  # a tick may also be asked for
+        self._sequence = 0
+        self._events_seen = 0
+        self._incidents_seen: list[tuple[str, str]] = []
+        self._moved: dict[str, tuple[int, float]] = {}
+        self._states: dict[str, tuple[NodeState, float]] = {}
+        self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
+        self._crossings = self._total = 0
+        self._spent = 0.0
+        self._began_window = time.perf_counter()
+        self.latest = self.tick()
+        self._thread = threading.Thread(target=self._main, name="zlab clock", daemon=True)
+        self._thread.start()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call a listener with every snapshot, on the clock's thread; returns what ends it."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def stop(self) -> None:
+        """Publish the last snapshot and end the thread."""
+        self._quit.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(2.0)
+        self._publish(self.tick())
+
+    # --- the thread ----------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        due = time.perf_counter()
+        while not self._quit.is_set():
+            due = max(due, time.perf_counter() - PERIOD) + PERIOD
+            used = time.thread_time()
+            try:
+                self._publish(self.tick())
+            except Exception:  # noqa: BLE001 - a tick that fails must not end the figures
+                self._run.report("error", "", "", traceback.format_exc())
+            self._spent += time.thread_time() - used
+            self._measure_cost()
+            if self.sampling > 1 and self._crossings > _FAST and not self._quit.is_set():
+                self._trace(on=True)
+                self._quit.wait(_WINDOW)
+                self._trace(on=False)
+            self._quit.wait(max(0.0, due - time.perf_counter()))
+
+    def _measure_cost(self) -> None:
+        span = time.perf_counter() - self._began_window
+        if span >= 1:
+            self.cost = self._spent / span
+            self._spent, self._began_window = 0.0, time.perf_counter()
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        with self.published:
+            self.latest = snapshot
+            self.published.notify_all()
+        for listener in tuple(self._listeners):
+            try:
+                listener(snapshot)
+            except Exception:  # noqa: BLE001 - a view that fails is let go, and said
+                self._listeners.remove(listener)
+                self._run.report("error", "", "", "a view failed and was let go:\n" + traceback.format_exc())
+
+    # --- one tick ------------------------------------------------------------------------------
+
+    def tick(self) -> Snapshot:
+        """Read all probes and enter the ledger."""
+        with self._lock:
+            return self._tick()
+
+    def _tick(self) -> Snapshot:
+        run = self._run
+        retired = run.recordings.take_retired()
+        live = run.recordings.live
+        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
+        first_inside = self._inside(frames)
+        first = {r: r.counts() for r in live}
+        forwarded = {r: r.forwarded.read() for r in (*live, *retired) if r.forwarded is not None}
+        time.sleep(_BETWEEN)
+        second = {r: r.counts() for r in live}
+        inside = self._inside(sys._current_frames())  # noqa: SLF001
+        idle = {
+            r.name
+            for r, direction in inside.values()
+            if direction is Direction.RECV
+            and (r, direction) in first_inside.values()
+            and r in first
+            and first[r].received == second[r].received
+        }
+        idle |= {r.name for r, moved in forwarded.items() if self._forwarded.get(r) == moved}
+        self._forwarded = forwarded
+        for recording, moved in forwarded.items():
+            counts = _forwarded(moved)
+            for table in (first, second, retired):
+                if recording in table:
+                    table[recording] = counts
+        incidents = list(run.incidents)
+        fresh = incidents[len(self._incidents_seen) :] if len(incidents) >= len(self._incidents_seen) else incidents
+        self._incidents_seen = incidents
+        now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
+        reading = Reading(
+            at=now,
+            first=first,
+            second=second,
+            idle=frozenset(idle),
+            traces={r: r.drain() for r in (*live, *retired)},
+            ended=frozenset(node for _, node in fresh),
+            live=frozenset(r.node for r in live),
+            stopped=run.stopped,
+            full=self.sampling == 1,
+        )
+        flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
+        self._learn_rates()
+        self._adapt(second)
+        events = self._fresh_events()
+        self._sequence += 1
+        return self.book.snapshot(
+            sequence=self._sequence,
+            at=now,
+            state="stopped" if run.stopped else "paused" if run.world.paused else "running",
+            speed=run.world.speed,
+            nodes=tuple(self._node(node, inside.get(node.name), second, now) for node in run.nodes.values()),
+            urls=run.endpoints.urls,
+            flights=flights,
+            sampling=self.sampling,
+            cost=self.cost,
+            events=events,
+        )
+
+    def _inside(self, frames: dict[int, FrameType]) -> dict[str, tuple[Recording, Direction]]:
+        found = {}
+        for node in self._run.nodes.values():
+            if node.thread is not None and node.thread.ident is not None:
+                place = blocked_in(frames.get(node.thread.ident))
+                if place is not None:
+                    found[node.name] = place
+        return found
+
+    def _node(
+        self,
+        node: NodeThread,
+        inside: tuple[Recording, Direction] | None,
+        counts: dict[Recording, Counts],
+        now: float,
+    ) -> NodeFigures:
+        moved = sum(counts[r].sent + counts[r].received for r in node.recordings_by_socket.values() if r in counts)
+        before, since = self._moved.get(node.name, (-1, now))
+        if moved != before:
+            since = now
+            self._moved[node.name] = moved, now
+        state, socket = node.state, ""
+        if state is NodeState.RUNNING:
+            if self._run.world.paused:
+                state = NodeState.PAUSED
+            elif inside is not None and now - since >= _BLOCKED:
+                recording, direction = inside
+                state = NodeState.RECV if direction is Direction.RECV else NodeState.SEND
+                socket = recording.socket
+        known, entered = self._states.get(node.name, (None, now))
+        if known is not state:
+            entered = since if state in {NodeState.RECV, NodeState.SEND} else now
+            self._states[node.name] = state, entered
+        return NodeFigures(node.name, state, entered, socket, node.knobs(), node.traceback)
+
+    def _learn_rates(self) -> None:
+        """Remember how fast each socket sends at full speed: slow motion is a part of that."""
+        world = self._run.world
+        if world.paused or world.speed < 1:
+            return
+        for name, rate in self.book.send_rates().items():
+            node, _, key = name.rpartition(".")
+            rates = self._run.nodes[node].rates
+            rates[key] = max(rate, rates.get(key, 0.0) * 0.99)
+
+    def _fresh_events(self) -> tuple[Event, ...]:
+        run = self._run
+        fresh = run.counted_events - self._events_seen
+        self._events_seen += fresh
+        kept = list(run.events)
+        return tuple(islice(kept, max(0, len(kept) - fresh), None))
+
+    # --- tracing -------------------------------------------------------------------------------
+
+    def _adapt(self, counts: dict[Recording, Counts]) -> None:
+        """Trace every message while that is cheap, a sample above."""
+        total = sum(c.sent + c.received for c in counts.values())
+        crossings, self._total = max(0, total - self._total), total
+        # Rises at once, falls slowly: a burst must not switch it to and fro.
+        self._crossings = max(crossings, round(self._crossings * 0.7))
+        worked = self._crossings * (_WINDOW / PERIOD if self._crossings > _FAST else 1)
+        mask = 0 if worked <= TRACES else 2 ** math.ceil(math.log2(worked / TRACES)) - 1
+        fast = self._crossings > _FAST
+        changed = mask != self._run.mask or (not fast) != self._run.tracing
+        self.sampling = (mask + 1) * (round(PERIOD / _WINDOW) if fast else 1)
+        self._run.mask = mask
+        if changed:
+            self._trace(on=not fast)
+
+    def _trace(self, *, on: bool) -> None:
+        self._run.tracing = on
+        self._run.apply()
+
+
+def _forwarded(moved: tuple[int, int, int, int]) -> Counts:
+    frames_in, frames_out, bytes_in, bytes_out = moved
+    return Counts(0, frames_out, bytes_out, 0, 0, frames_in, bytes_in)
