@@ -1,0 +1,181 @@
+"""Throughput of each link over the last minute, and latency over time: one plotly figure with two plots."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import plotly.graph_objects as go
+    from numpy.typing import NDArray
+
+    from zlab.ledger.snapshot import LatencyFigures, Snapshot
+    from zlab.topology import Topology
+
+PERIOD = 0.5
+"""Seconds between two points."""
+POINTS = 121
+"""A minute."""
+_LINES = 8
+COLOURS = ("#2f8fd0", "#e0702a", "#1fa37c", "#cf78ad", "#d9a01c", "#7a6fd0", "#8a7a3a", "#7d8794")
+"""Told apart by colour-blind people, legible on white and on black."""
+_TEXT = "#858d98"
+_GRID = "rgba(133,141,152,0.22)"
+
+
+class History:
+    """The last minute of a lab, as arrays: a row a line, a column each half second, the newest last.
+
+    Args:
+        topology: what runs. Links are drawn one by one; of more than eight, those of an endpoint together.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        """Empty: all values are missing."""
+        self._groups = groups(topology)
+        self._lock = threading.Lock()
+        self._rates: NDArray[np.float32] = np.full((len(self._groups), POINTS), np.nan, dtype=np.float32)
+        self._latency: NDArray[np.float32] = np.full((2, POINTS), np.nan, dtype=np.float32)
+        self._at = float("-inf")
+        self.path = ""
+        """Whose latency it is."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the rows of `rates` are."""
+        return tuple(self._groups)
+
+    def add(self, snapshot: Snapshot) -> bool:
+        """Take a snapshot in, if it is time for a point; says whether it was."""
+        if snapshot.at - self._at < PERIOD - 0.01:
+            return False
+        missed = 1 if self._at == float("-inf") else round((snapshot.at - self._at) / PERIOD)
+        self._at = snapshot.at
+        path, latency = _told(snapshot, self.path)
+        with self._lock:
+            self.path = path
+            for array in (self._rates, self._latency):
+                steps = min(max(1, missed), POINTS)
+                array[:, :-steps] = array[:, steps:]
+                array[:, -steps:] = np.nan
+            self._rates[:, -1] = [sum(snapshot.links[i].rate for i in links) for links in self._groups.values()]
+            if latency is not None and snapshot.state == "running":
+                self._latency[:, -1] = latency.p50, latency.p99
+        return True
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Copies of: seconds before now, messages per second of each line, seconds of latency (p50 and p99)."""
+        with self._lock:
+            seconds = (np.arange(1 - POINTS, 1) * PERIOD).astype(np.float32)
+            return seconds, self._rates.copy(), self._latency.copy()
+
+
+def groups(topology: Topology) -> dict[str, tuple[int, ...]]:
+    """The lines of the throughput plot: a name, and the links whose rates it adds up."""
+    single: dict[str, tuple[int, ...]] = {str(link): (i,) for i, link in enumerate(topology.links)}
+    if len(single) <= _LINES:
+        return single
+    types = {name: socket.type for name, socket in topology.sockets()}
+    together: dict[str, tuple[int, ...]] = {}
+    for i, link in enumerate(topology.links):
+        name = f"{link.endpoint}: {types[link.sender]} → {types[link.receiver]}"
+        together[name] = (*together.get(name, ()), i)
+    if len(together) <= _LINES:
+        return together
+    names = list(together)
+    rest = tuple(i for name in names[_LINES - 1 :] for i in together[name])
+    return {name: together[name] for name in names[: _LINES - 1]} | {"all others": rest}
+
+
+def _told(snapshot: Snapshot, before: str) -> tuple[str, LatencyFigures | None]:
+    # From end to end where that is known, else the busiest link; the same one as long as it has figures.
+    known = dict(snapshot.end_to_end) or {link.name: link.latency for link in snapshot.links if link.latency}
+    if before in known:
+        return before, known[before]
+    if not known:
+        return before, None
+    path = max(known, key=lambda name: known[name].count)
+    return path, known[path]
+
+
+def figure(history: History | Iterable[Snapshot], topology: Topology | None = None, *, live: bool = False) -> go.Figure:
+    """Draw throughput and latency.
+
+    Args:
+        history: what to draw; or snapshots, with their topology.
+        topology: what ran, where `history` is snapshots.
+        live: a `plotly.graph_objects.FigureWidget` that `update` can keep up to date, small enough for a dashboard.
+
+    Raises:
+        ValueError: snapshots without a topology.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    if not isinstance(history, History):
+        if topology is None:
+            raise ValueError("figure(snapshots) needs topology=, which names the lines")
+        taken, history = history, History(topology)
+        for snapshot in taken:
+            history.add(snapshot)
+    x, rates, latency = history.arrays()
+    drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=go.FigureWidget() if live else None)
+    for i, name in enumerate(history.names):
+        line = {"color": COLOURS[i % len(COLOURS)], "width": 1.8}
+        hover = "%{y:.3s} /s<extra>" + name + "</extra>"
+        drawn.add_scatter(x=x, y=rates[i], name=name, line=line, mode="lines", hovertemplate=hover, row=1, col=1)
+    for i, (name, dash) in enumerate((("p50", "solid"), ("p99", "dot"))):
+        line = {"color": COLOURS[5], "width": 1.8, "dash": dash}
+        hover = "%{y:.3s}s<extra>" + name + "</extra>"
+        drawn.add_scatter(
+            x=x, y=latency[i], name=name, line=line, mode="lines", hovertemplate=hover, legend="legend2", row=1, col=2
+        )
+    drawn.update_layout(**_looks(history, live=live))
+    drawn.update_xaxes(range=[x[0], 0], ticksuffix=" s", gridcolor=_GRID, zeroline=False, fixedrange=live, nticks=7)
+    drawn.update_yaxes(gridcolor=_GRID, zeroline=False, rangemode="tozero", fixedrange=live, nticks=5)
+    drawn.update_yaxes(ticksuffix="/s", tickformat="~s", row=1, col=1)
+    drawn.update_yaxes(ticksuffix="s", tickformat="~s", row=1, col=2)
+    return drawn
+
+
+def update(drawn: go.FigureWidget, history: History) -> None:
+    """Replace the arrays of a live figure, in one message."""
+    _, rates, latency = history.arrays()
+    with drawn.batch_update():
+        for trace, y in zip(drawn.data, (*rates, *latency), strict=True):
+            trace.y = y
+        title = _titles(history)[1]["text"]
+        if drawn.layout.annotations[1].text != title:
+            drawn.layout.annotations[1].text = title
+
+
+def _titles(history: History) -> list[dict[str, Any]]:
+    texts = ("Throughput, messages per second", f"Latency, {history.path or 'nothing traced yet'}")
+    common = {"y": 1.0, "yanchor": "bottom", "yshift": 8, "showarrow": False, "xanchor": "left", "yref": "paper"}
+    return [
+        {"text": text, "x": 0, "xref": domain, "font": {"size": 12.5, "color": _TEXT}, **common}
+        for text, domain in zip(texts, ("x domain", "x2 domain"), strict=True)
+    ]
+
+
+def _looks(history: History, *, live: bool) -> dict[str, Any]:
+    legend = {"orientation": "h", "yanchor": "top", "y": -0.14, "font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)"}
+    return {
+        "template": "none",
+        "height": 262 if live else 360,
+        "margin": {"l": 52, "r": 14, "t": 34, "b": 24},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": _TEXT, "size": 11, "family": "system-ui, -apple-system, 'Segoe UI', sans-serif"},
+        "hovermode": "x",
+        "annotations": _titles(history),
+        "legend": {**legend, "x": 0, "xanchor": "left"},
+        "legend2": {**legend, "x": 1, "xanchor": "right"},
+        "showlegend": True,
+        "uirevision": "zlab",
+        "autosize": True,
+    }

@@ -1,0 +1,81 @@
+"""What a person asks of a lab from a view: carried out in order, off the kernel's own thread."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zlab.views.source import Source
+
+COMMANDS: Mapping[str, Callable[[Source, Mapping[str, Any]], None]] = {
+    "pause": lambda source, _: source.pause(),
+    "resume": lambda source, given: source.resume(speed=_number(given.get("speed"))),
+    "tune": lambda source, given: source.tune(rate=_number(given.get("rate")), size=_whole(given.get("size"))),
+    "kill": lambda source, given: source.kill(str(given["node"])),
+    "restart": lambda source, given: source.restart(str(given["node"])),
+    "stop": lambda source, _: source.stop(),
+}
+"""Every command of a view, by name."""
+
+
+class Commands:
+    """Runs commands one after the other in a thread that lives no longer than there is something to do.
+
+    Args:
+        source: the lab.
+        failed: told of each command that raised: its name, its node or "", and the traceback.
+    """
+
+    def __init__(self, source: Source, failed: Callable[[str, str, str], None]) -> None:
+        """Nothing runs yet."""
+        self._source = source
+        self._failed = failed
+        self._waiting: deque[tuple[str, Mapping[str, Any], Callable[[str], None]]] = deque()
+        self._lock = threading.Lock()
+        self._busy = False
+
+    def post(self, name: str, given: Mapping[str, Any], answer: Callable[[str], None]) -> None:
+        """Carry a command out soon.
+
+        Args:
+            name: one of `COMMANDS`.
+            given: its arguments, by name.
+            answer: called when it is done, with "" or with what went wrong, in one line.
+        """
+        with self._lock:
+            self._waiting.append((name, given, answer))
+            if self._busy:
+                return
+            self._busy = True
+        threading.Thread(target=self._run, name="zlab-command", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._busy = False
+                    return
+                name, given, answer = self._waiting.popleft()
+            answer(self._carry_out(name, given))
+
+    def _carry_out(self, name: str, given: Mapping[str, Any]) -> str:
+        try:
+            COMMANDS[name](self._source, given)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person who pressed the button is told
+            self._failed(name, str(given.get("node", "")), traceback.format_exc())
+            return f"{name} {given.get('node', '')}".strip() + f" failed: {type(error).__name__}: {error}"
+        return ""
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 - it comes from a browser
+    # JSON has no infinity: "inf" is a rate without limit.
+    return None if value is None else float(value)
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401 - it comes from a browser
+    return None if value is None else int(value)

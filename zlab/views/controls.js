@@ -1,0 +1,143 @@
+// The toolbar.
+
+const SPEEDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
+const TOP_RATE = 6; // the slider goes from 1 to 10^6 messages per second, and then to no limit
+const SIZES = [1, 7]; // 10 bytes to 10 MB
+
+function render({ model, el, signal }) {
+  let state = null, busy = 0;
+  const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
+  const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
+  const badge = make("span.zlab-badge", { role: "status" });
+  const told = make("span.zlab-soft.zlab-told");
+  const status = make("div.zlab-status", { role: "alert" });
+  const speed = slider("Speed", { min: 0, max: SPEEDS.length - 1, step: 1 }, "How fast the lab runs: 1/10 is slow motion",
+    (v) => { const s = SPEEDS[v]; return s === 1 ? "full" : "1/" + Math.round(1 / s); },
+    (v) => run("resume", { speed: SPEEDS[v] }, speed));
+  const rates = slider("Rate", { min: 0, max: TOP_RATE + 0.1, step: 0.05 }, "Messages per second of each source",
+    (v) => (v > TOP_RATE + 0.04 ? "no limit" : rate(rateOf(v))),
+    (v) => run("tune", { rate: v > TOP_RATE + 0.04 ? "inf" : rateOf(v) }, rates),
+    { min: 0, step: "any", send: (v) => run("tune", { rate: v }, rates) });
+  const sizes = slider("Size", { min: SIZES[0], max: SIZES[1], step: 0.05 }, "Bytes of each message",
+    (v) => bytes(sizeOf(v)),
+    (v) => run("tune", { size: sizeOf(v) }, sizes),
+    { min: 1, step: 1, send: (v) => run("tune", { size: Math.round(v) }, sizes) });
+  el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
+    make("div.zlab-who", {}, make("strong", {}, model.get("name")), badge, told),
+    pause, speed.box, rates.box, sizes.box, stop), status);
+
+  const wire = attach({ model, el, signal }, {
+    message(_, buffers) {
+      state = json(buffers[0]);
+      show();
+    },
+    lost() { say("the kernel is gone", true); disable(); },
+  });
+
+  function rateOf(v) { return Number((10 ** v).toPrecision(2)); }
+  function sizeOf(v) { return Math.round(Number((10 ** v).toPrecision(2))); }
+  function bytes(n) { return n < 1000 ? n + " B" : n < 1e6 ? Number((n / 1e3).toPrecision(3)) + " kB" : Number((n / 1e6).toPrecision(3)) + " MB"; }
+
+  function say(text, error = false) {
+    write(status, text);
+    status.classList.toggle("zlab-error", error);
+  }
+
+  // Send a command and let its control tell what becomes of it.
+  function run(name, given, control) {
+    busy++;
+    const box = control.box ?? control;
+    wire.command(name, given, (step, error) => {
+      box.classList.toggle("zlab-queued", step === "queued");
+      if (step === "queued") say("queued: the kernel is busy");
+      if (step === "heard") say("");
+      if (step === "done" || step === "failed") {
+        busy--;
+        say(error ?? "", Boolean(error));
+        if (control.touched) setTimeout(() => { control.touched = false; show(); }, 400);
+        show();
+      }
+    });
+  }
+
+  function slider(label, range, title, word, send, exact) {
+    const input = make("input", { type: "range", ...range, title, "aria-label": label });
+    const shown = exact ? make("input.zlab-number", { type: "number", min: exact.min, step: exact.step, title: title + ", exactly", "aria-label": label + ", exactly" }) : null;
+    const text = make("output.zlab-value");
+    const box = make("label.zlab-slider", { title }, make("span.zlab-soft", {}, label), input, ...(shown ? [shown, text] : [text]));
+    const control = { box, input, shown, text, touched: false, word };
+    let timer = 0, last = 0;
+    const later = () => {
+      clearTimeout(timer);
+      const wait = Math.max(0, last + 150 - performance.now()); // no more than a few a second while it is dragged
+      timer = setTimeout(() => { last = performance.now(); send(Number(input.value)); }, wait);
+    };
+    input.addEventListener("input", () => {
+      control.touched = true;
+      write(text, word(Number(input.value)));
+      input.setAttribute("aria-valuetext", text.textContent);
+      later();
+    });
+    shown?.addEventListener("change", () => {
+      const value = Number(shown.value);
+      if (shown.value === "" || !(value >= exact.min)) return show();
+      control.touched = true;
+      exact.send(value);
+    });
+    for (const element of [input, shown]) element?.addEventListener("keydown", (event) => event.stopPropagation());
+    return control;
+  }
+
+  function set(control, value, text, exactly) {
+    if (control.touched) return;
+    control.input.value = value;
+    write(control.text, text);
+    control.input.setAttribute("aria-valuetext", text);
+    if (control.shown && document.activeElement !== control.shown) control.shown.value = exactly;
+  }
+
+  function knob(control, values, position, text) {
+    control.box.hidden = values.length === 0;
+    if (!values.length) return;
+    const value = values[values.length - 1];
+    const mixed = values.length > 1;
+    set(control, position(value), mixed ? "mixed" : text(value), value === "inf" ? "" : value);
+  }
+
+  function show() {
+    if (!state) return;
+    const over = state.state === "stopped", paused = state.state === "paused";
+    write(badge, state.state);
+    badge.className = "zlab-badge zlab-is-" + state.state;
+    write(pause, paused ? "▶ Resume" : "❚❚ Pause");
+    pause.title = (paused ? "Resume" : "Pause") + " (space)";
+    write(told, `${count(state.delivered)} delivered in ${clockTime(state.at)}`);
+    let nearest = 0;
+    SPEEDS.forEach((s, i) => { if (Math.abs(Math.log(s / state.speed)) < Math.abs(Math.log(SPEEDS[nearest] / state.speed))) nearest = i; });
+    set(speed, nearest, speed.word(nearest));
+    knob(rates, state.rates, (v) => (v === "inf" ? TOP_RATE + 0.1 : Math.log10(Math.max(1, v))), (v) => (v === "inf" ? "no limit" : "/s"));
+    knob(sizes, state.sizes, (v) => Math.log10(Math.max(10, v)), () => "bytes");
+    if (over) disable();
+  }
+
+  function clockTime(s) { return s < 120 ? `${s} s` : `${Math.floor(s / 60)} min ${s % 60} s`; }
+
+  function disable() {
+    el.classList.add("zlab-over");
+    for (const control of [pause, stop, speed.input, rates.input, rates.shown, sizes.input, sizes.shown]) control.disabled = true;
+    if (state?.state === "stopped") say("");
+  }
+
+  const toggle = () => run(state?.state === "paused" ? "resume" : "pause", {}, pause);
+  pause.addEventListener("click", toggle);
+  stop.addEventListener("click", () => run("stop", {}, stop));
+  el.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key !== " " || event.target.closest("button, input")) return;
+    event.preventDefault();
+    if (!pause.disabled) toggle();
+  });
+  return () => wire.dispose();
+}
+
+export default { render };

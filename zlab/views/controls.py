@@ -1,0 +1,66 @@
+"""The toolbar: pause, speed, rate, message size, stop."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from zlab.views.view import View, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zlab.ledger.snapshot import Snapshot
+    from zlab.views.source import Source
+
+
+class Controls(View):
+    """What a person can do to the lab as a whole; a control that waits for a busy kernel says so."""
+
+    _esm = script("controls.js")
+    period = 0.25
+    acknowledged = 4
+
+    name = traitlets.Unicode().tag(sync=True)
+    """The topology's name."""
+
+    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+        """Name the lab."""
+        self._last: bytes = b""
+        super().__init__(source, name=source.topology.name, **rest)
+
+    def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """The state and the knobs."""
+        self._last = _state(snapshot)
+        return {}, [self._last]
+
+    def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
+        """The same, when it has changed."""
+        state = _state(snapshot)
+        if state == self._last:
+            return None
+        self._last = state
+        return {}, [state]
+
+
+def _state(snapshot: Snapshot) -> bytes:
+    return json.dumps(
+        {
+            "state": snapshot.state,
+            "speed": snapshot.speed,
+            "at": int(snapshot.at),
+            "delivered": sum(link.delivered for link in snapshot.links),
+            "rates": _knob(snapshot, "rate"),
+            "sizes": _knob(snapshot, "size"),
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def _knob(snapshot: Snapshot, name: str) -> list[float | str]:
+    # The different settings of a knob: none where no node has it, several where nodes disagree.
+    values = sorted({node.knobs[name] for node in snapshot.nodes if name in node.knobs})
+    return [value if math.isfinite(value) else "inf" for value in values]

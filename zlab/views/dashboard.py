@@ -1,0 +1,86 @@
+"""The dashboard of a lab: toolbar, flow graph, ledger, charts and event log in one box."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from zlab.recording import Event
+from zlab.views import charts
+from zlab.views.commands import Commands
+from zlab.views.controls import Controls
+from zlab.views.flow import Flow
+from zlab.views.ledger import Ledger
+from zlab.views.log import Log
+
+if TYPE_CHECKING:
+    from zlab.ledger.snapshot import Snapshot
+    from zlab.views.source import Source
+
+
+class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no types
+    """All views of a lab, and its controls.
+
+    Args:
+        source: the lab. It is stopped when the last notebook that shows it is closed.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Show all but the charts, which are heavy and come after the first picture."""
+        self._source = source
+        self._commands = Commands(source, self._failed)
+        self.history = charts.History(source.topology)
+        self.flow = Flow(source, commands=self._commands, told=self._told)
+        self.controls = Controls(source, commands=self._commands)
+        self.ledger = Ledger(source)
+        self.events = Log(source)
+        self._figure: Any = None
+        self._drawing = threading.Lock()
+        self._holder = ipywidgets.Box()
+        self._holder.add_class("zlab-charts")
+        self._charts_seen: dict[str, bool] = {}
+        self._changed = False
+        children = (self.controls, self.flow, self.ledger, self._holder, self.events)
+        super().__init__(children=children)
+        self.add_class("zlab-dashboard")
+        source.subscribe(self._on_snapshot)
+
+    def __repr__(self) -> str:
+        """One line: a widget's own would list all traits."""
+        return f"Dashboard of {self._source.topology.name!r}, {self._source.snapshot().state}"
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        self._changed |= self.history.add(snapshot)
+        if self._changed and self._figure is not None and any(self._charts_seen.values()):
+            self._changed = False
+            charts.update(self._figure, self.history)
+
+    def _told(self, content: dict[str, Any]) -> None:
+        view = str(content.get("v", ""))
+        match content.get("t"):
+            case "painted":
+                threading.Thread(target=self._draw_charts, name="zlab-charts", daemon=True).start()
+            case "charts":
+                self._charts_seen[view] = bool(content["on"])
+            case "gone":
+                self._charts_seen.pop(view, None)
+                if content.get("closed") and not self.flow.watched and self._source.snapshot().state != "stopped":
+                    self._commands.post("stop", {}, lambda _: None)
+
+    def _draw_charts(self) -> None:
+        with self._drawing:
+            if self._figure is not None:
+                return
+            try:
+                figure = charts.figure(self.history, live=True)
+                figure._config = {"displayModeBar": False, "responsive": True}  # noqa: SLF001 - plotly has no other way
+                self._holder.children = (figure,)
+                self._figure = figure
+            except Exception as error:  # noqa: BLE001 - the other views work without it; the log says why
+                self._failed("charts", "", f"{traceback.format_exc()}\nThe charts cannot be drawn: {error}")
+
+    def _failed(self, what: str, node: str, why: str) -> None:
+        self.events.note(Event(self._source.snapshot().at, "error", node, "", f"{what}\n{why}"))

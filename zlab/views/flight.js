@@ -1,0 +1,98 @@
+// Real messages as moving dots. A flight lasts microseconds: it is drawn as long as an eye needs, in its order.
+
+const FLIGHT = 0.62; // seconds on screen at full speed
+const LATE = 1.5; // seconds that a dot may lag behind its message, so that an answer leaves after its question arrived
+
+class Flights {
+  constructor(graph) {
+    this.graph = graph;
+    this.most = 4096;
+    this.link = new Uint16Array(this.most);
+    this.kind = new Uint8Array(this.most);
+    this.start = new Float64Array(this.most);
+    this.end = new Float64Array(this.most);
+    this.reset();
+  }
+
+  reset() {
+    this.count = 0;
+    this.lastStart = new Float64Array(this.graph.links.length); // order is kept on each link
+    this.arrivals = this.graph.nodes.map(() => []); // [received, seen to arrive] of each node, the newest last
+  }
+
+  // Take a batch in. `now` is the picture's clock; the batch tells what happened in the `span` seconds before it.
+  add(now, span, sent, received, link, kind, speed) {
+    const lasting = FLIGHT * Math.min(2, Math.max(1, Math.pow(1 / Math.max(speed, 0.01), 0.25)));
+    const order = Array.from(sent.keys()).sort((a, b) => sent[a] - sent[b]);
+    for (const i of order) {
+      const l = link[i], { source, target } = this.graph.links[l];
+      const natural = now + Math.max(0, span + received[i]); // one batch is played while the next is on its way
+      let start = natural;
+      const heard = this.arrivals[source];
+      for (let k = heard.length - 1; k >= 0; k--) {
+        if (heard[k][0] <= sent[i]) {
+          start = Math.min(Math.max(start, heard[k][1]), natural + LATE);
+          break;
+        }
+      }
+      start = Math.max(start, this.lastStart[l] + 1e-4);
+      this.lastStart[l] = start;
+      const seen = this.arrivals[target];
+      seen.push([received[i], start + lasting]);
+      if (seen.length > 256) seen.splice(0, 128);
+      if (this.count === this.most) continue;
+      const n = this.count++;
+      this.link[n] = l;
+      this.kind[n] = kind[i];
+      this.start[n] = start;
+      this.end[n] = start + lasting;
+    }
+  }
+
+  // Times in a batch are relative to its tick: what is remembered moves into the past with each.
+  shift(elapsed) {
+    for (const seen of this.arrivals) for (const entry of seen) entry[0] -= elapsed;
+  }
+
+  // Draw what is in the air and forget what has arrived; says how many there are.
+  draw(g, now, lanes, colours, halo, radius) {
+    let kept = 0, flying = 0;
+    const paths = colours.map(() => []);
+    for (let i = 0; i < this.count; i++) {
+      if (this.end[i] <= now) continue;
+      if (kept !== i) {
+        this.link[kept] = this.link[i];
+        this.kind[kept] = this.kind[i];
+        this.start[kept] = this.start[i];
+        this.end[kept] = this.end[i];
+      }
+      if (this.start[kept] <= now) {
+        flying++;
+        const at = 32 * (now - this.start[kept]) / (this.end[kept] - this.start[kept]);
+        const k = Math.min(31, at | 0), f = at - k, p = lanes[this.link[kept]].points;
+        paths[this.kind[kept] % colours.length].push(
+          p[2 * k] + f * (p[2 * k + 2] - p[2 * k]),
+          p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1]),
+        );
+      }
+      kept++;
+    }
+    this.count = kept;
+    for (const [k, points] of paths.entries()) {
+      if (!points.length) continue;
+      g.beginPath();
+      for (let j = 0; j < points.length; j += 2) {
+        g.moveTo(points[j] + radius, points[j + 1]);
+        g.arc(points[j], points[j + 1], radius, 0, 6.2832);
+      }
+      if (halo) {
+        g.strokeStyle = halo;
+        g.lineWidth = radius * 0.55;
+        g.stroke();
+      }
+      g.fillStyle = colours[k];
+      g.fill();
+    }
+    return flying;
+  }
+}

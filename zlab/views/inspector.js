@@ -1,0 +1,126 @@
+// What a tooltip tells of a node or a link, and the small panel that kills or restarts a node.
+
+const DEAD = new Set(["killed", "failed", "finished", "stopped"]);
+
+function definition(rows) {
+  const list = make("dl.zlab-facts");
+  for (const [term, text, loud] of rows) {
+    if (text === "" || text === undefined || text === null) continue;
+    list.append(make("dt", {}, term), make(loud ? "dd.zlab-loud" : "dd", {}, String(text)));
+  }
+  return list;
+}
+
+function tellNode(node, look, figures, at) {
+  const own = figures?.nodes[node.index];
+  const parts = [make("strong", {}, node.name), make("span.zlab-soft", {}, " " + stateOf(look, own, at))];
+  const facts = [];
+  for (const [name, value] of Object.entries(own?.knobs ?? {})) {
+    facts.push([name, value === "inf" ? "no limit" : name === "rate" ? rate(value) : count(value) + " bytes"]);
+  }
+  if (facts.length) parts.push(definition(facts));
+  for (const socket of node.sockets) {
+    const told = figures?.sockets[`${node.name}.${socket.name}`];
+    const how = [socket.binds.length && "binds " + socket.binds.join(", "),
+      socket.connects.length && "connects to " + socket.connects.join(", ")].filter(Boolean).join("; ");
+    parts.push(make("div.zlab-socket", {}, make("b", {}, socket.type), " " + socket.name, make("span.zlab-soft", {}, " " + how)));
+    if (told) {
+      parts.push(definition([
+        ["sent", told.sent && `${count(told.sent)}, ${rate(told.out)}`],
+        ["received", told.received && `${count(told.received)}, ${rate(told.in)}`],
+        ["refused", told.refused && count(told.refused)],
+        ["at", told.urls.join(" ")],
+        ["options", Object.entries(told.options).map(([k, v]) => `${k}=${v}`).join(", ")],
+      ].map(([term, text]) => [term, text || ""])));
+    }
+  }
+  return parts;
+}
+
+function stateOf(look, own, at) {
+  const where = own?.on && look.state.startsWith("blocked") ? ` on ${own.on}` : "";
+  const held = own ? at - own.since : 0;
+  return look.state + where + (held >= 1 ? ` for ${seconds(Math.round(held))}` : "");
+}
+
+function tellLink(link, live, figures) {
+  const parts = [make("strong", {}, link.name), make("span.zlab-soft", {}, ` over ${link.endpoint}`)];
+  if (!figures) return parts;
+  const [p50, p99] = figures.latency ?? [];
+  const limit = figures.capacity ? ` of ${count(figures.capacity)}` : "";
+  parts.push(definition([
+    ["rate", rate(live.rate)],
+    ["expected", count(figures.expected) + (figures.uncertain ? ` ±${count(figures.uncertain)}` : "")],
+    ["delivered", count(figures.delivered)],
+    ["queued", count(live.queued) + limit],
+    ["dropped", reasons(figures.dropped)],
+    ["lost", reasons(figures.lost)],
+    ["filtered", figures.filtered ? `${count(figures.filtered)}, not subscribed to` : ""],
+    ["unaccounted", figures.unaccounted ? count(figures.unaccounted) : "0 ✓", figures.unaccounted !== 0],
+    ["latency", p50 === undefined ? "" : `p50 ${seconds(p50)}, p99 ${seconds(p99)}`],
+  ]));
+  return parts;
+}
+
+// A panel beside a node; act(name) carries out "kill" or "restart" and reports by the callback that it is given.
+class Inspector {
+  constructor(root, act, closed) {
+    this.root = root;
+    this.closed = closed;
+    this.kill = make("button.zlab-button", { type: "button" }, "Kill");
+    this.restart = make("button.zlab-button", { type: "button" }, "Restart");
+    this.shut = make("button.zlab-button.zlab-quiet", { type: "button", title: "Close (Esc)", "aria-label": "Close" }, "✕");
+    this.title = make("span.zlab-inspected");
+    this.state = make("div.zlab-soft");
+    this.status = make("div.zlab-status", { role: "status" });
+    this.trace = make("pre.zlab-trace", { tabIndex: 0 });
+    this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
+      make("div.zlab-row", {}, this.title, this.shut), this.state,
+      make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace);
+    root.append(this.panel);
+    for (const [button, name] of [[this.kill, "kill"], [this.restart, "restart"]]) {
+      button.addEventListener("click", () => act(name, this.node, (step, error) => this.report(name, step, error)));
+    }
+    this.shut.addEventListener("click", () => this.close());
+    this.panel.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+      event.stopPropagation();
+    });
+  }
+
+  get open() { return !this.panel.hidden; }
+
+  show(node, look, own, at, place, over) {
+    const fresh = this.node !== node || !this.open;
+    this.node = node;
+    if (fresh) {
+      this.panel.hidden = false;
+      this.status.textContent = "";
+      this.panel.setAttribute("aria-label", node.name);
+    }
+    write(this.title, node.name);
+    write(this.state, stateOf(look, own, at));
+    const dead = DEAD.has(look.state);
+    this.kill.disabled = over || dead;
+    this.restart.disabled = over || !dead;
+    this.trace.hidden = !own?.traceback;
+    write(this.trace, own?.traceback ?? "");
+    const width = this.panel.offsetWidth, height = this.panel.offsetHeight;
+    const x = place.right + 10 + width < this.root.clientWidth ? place.right + 10 : place.left - 10 - width;
+    this.panel.style.left = Math.max(6, Math.min(x, this.root.clientWidth - width - 6)) + "px";
+    this.panel.style.top = Math.max(6, Math.min(place.top, this.root.clientHeight - height - 6)) + "px";
+    if (fresh) (this.kill.disabled ? this.restart.disabled ? this.shut : this.restart : this.kill).focus({ preventScroll: true });
+  }
+
+  report(name, step, error) {
+    const words = { sent: "", heard: `${name} …`, queued: "queued: the kernel is busy", done: "", failed: error };
+    write(this.status, words[step] ?? "");
+    this.status.classList.toggle("zlab-error", step === "failed");
+  }
+
+  close() {
+    if (!this.open) return;
+    this.panel.hidden = true;
+    this.closed(this.node);
+  }
+}

@@ -1,0 +1,67 @@
+"""The ledger as a table: a row for each link, updated in place."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from zlab.views.view import View, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zlab.ledger.snapshot import Snapshot
+    from zlab.views.source import Source
+
+
+class Ledger(View):
+    """Where the messages of each link are."""
+
+    _esm = script("ledger.js")
+    period = 0.3
+    acknowledged = 3
+
+    links: Any = traitlets.List().tag(sync=True)
+    """The links' names: [sender, receiver] of each."""
+
+    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+        """Name the rows."""
+        self._last = b""
+        super().__init__(source, links=[[link.sender, link.receiver] for link in source.topology.links], **rest)
+
+    def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """All rows."""
+        self._last = rows(snapshot)
+        return {}, [self._last]
+
+    def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
+        """All rows, when one has changed."""
+        fresh = rows(snapshot)
+        if fresh == self._last:
+            return None
+        self._last = fresh
+        return {}, [fresh]
+
+
+def rows(snapshot: Snapshot) -> bytes:
+    """The table's figures as JSON, in the order of its columns."""
+    table = [
+        [
+            link.expected,
+            link.delivered,
+            link.queued,
+            {k: n for k, n in link.dropped.items() if n},
+            {k: n for k, n in link.lost.items() if n},
+            link.unaccounted,
+            round(link.rate, 2),
+            float(f"{link.latency.p50:.3g}") if link.latency else None,
+            float(f"{link.latency.p99:.3g}") if link.latency else None,
+            link.uncertain,
+            link.capacity,
+            link.filtered,
+        ]
+        for link in snapshot.links
+    ]
+    return json.dumps(table, separators=(",", ":")).encode()

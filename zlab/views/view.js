@@ -1,0 +1,146 @@
+// What every view shares: it tells Python when it is ready, on screen, or gone; commands; figures in words.
+
+const SUFFIXES = ["", "k", "M", "G"];
+
+function count(n) {
+  if (Math.abs(n) < 100000) return Math.round(n).toLocaleString("en");
+  let i = 0;
+  for (; Math.abs(n) >= 1000 && i < 3; i++) n /= 1000;
+  return Number(n.toPrecision(3)) + SUFFIXES[i];
+}
+
+function rate(n) {
+  let i = 0;
+  for (; n >= 1000 && i < 3; i++) n /= 1000;
+  return Number(n.toPrecision(3)) + SUFFIXES[i] + " /s";
+}
+
+function seconds(s) {
+  if (s >= 1) return Number(s.toPrecision(3)) + " s";
+  if (s >= 1e-3) return Number((s * 1e3).toPrecision(3)) + " ms";
+  return Number((s * 1e6).toPrecision(3)) + " µs";
+}
+
+function reasons(why) {
+  return Object.entries(why).map(([reason, n]) => `${count(n)} ${reason}`).join(", ");
+}
+
+// Make an element: tag.class, properties, children.
+function make(tag, properties = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(properties)) {
+    if (key in element) element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function json(buffer) {
+  return JSON.parse(new TextDecoder().decode(buffer));
+}
+
+// Write only what differs: a table that is rewritten loses its selection and costs a layout.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// Connect a view to its Python half.
+//   on.message(content, buffers): "full" or "tick"; on.visible(on); on.lost(): the kernel is gone.
+// Returns {send, command(name, given, control), dispose}.
+function attach({ model, el, signal }, on) {
+  const id = Math.random().toString(36).slice(2);
+  const waiting = new Map(); // command number to what waits for it
+  let commands = 0;
+  let notebook = null;
+  let visible = false;
+  let intersecting = false;
+  let told = null;
+  let timer = 0;
+  let over = false;
+
+  el.classList.add("zlab-view");
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own: "0 0" restarts the kernel, space scrolls
+
+  const send = (content) => model.send({ v: id, ...content });
+
+  function tell() {
+    clearTimeout(timer);
+    visible = intersecting && !document.hidden;
+    on.visible?.(visible);
+    if (visible === told) return;
+    // Scrolling past is no reason to write: leaving is told late, coming back at once.
+    timer = setTimeout(() => {
+      told = visible;
+      send({ t: "visible", on: visible });
+    }, visible ? 0 : 400);
+  }
+
+  const observer = new IntersectionObserver((entries) => {
+    intersecting = entries[entries.length - 1].isIntersecting;
+    notebook ??= el.closest(".jp-Notebook");
+    if (told === null) {
+      told = visible = intersecting && !document.hidden;
+      send({ t: "ready", on: visible });
+      on.visible?.(visible);
+    } else tell();
+  });
+  observer.observe(el);
+  document.addEventListener("visibilitychange", tell);
+
+  function command(name, given, control) {
+    const number = ++commands;
+    const entry = { control, timer: 0 };
+    entry.timer = setTimeout(() => control?.("queued"), 400);
+    waiting.set(number, entry);
+    control?.("sent");
+    send({ t: "do", n: number, name, given });
+  }
+
+  function receive(content, buffers) {
+    const entry = waiting.get(content.c);
+    if (content.t === "heard" && entry) {
+      clearTimeout(entry.timer);
+      entry.control?.("heard");
+    } else if (content.t === "done" && entry) {
+      clearTimeout(entry.timer);
+      waiting.delete(content.c);
+      entry.control?.(content.error ? "failed" : "done", content.error);
+    } else if (content.t === "full" || content.t === "tick") {
+      if (content.a) send({ t: "answer", n: content.n });
+      on.message(content, buffers);
+    }
+  }
+  model.on("msg:custom", receive);
+
+  model.on("comm_live_update", () => on.lost?.());
+
+  function dispose() {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    observer.disconnect();
+    document.removeEventListener("visibilitychange", tell);
+    model.off("msg:custom", receive);
+    // JupyterLab takes a closed notebook out of the page before its outputs; an output that is cleared or run again
+    // leaves a notebook that is still there.
+    const closed = notebook !== null && !notebook.isConnected;
+    try {
+      send({ t: "gone", closed });
+    } catch (error) {
+      console.debug("zlab: the kernel went first", error);
+    }
+  }
+  signal?.addEventListener("abort", dispose); // at once: after it, a closed notebook has no connection left
+
+  return { id, send, command, dispose, shown: () => visible };
+}
+
+function darkTheme(el) {
+  const body = document.body;
+  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
+  const [r, g, b] = (getComputedStyle(el).color.match(/[\d.]+/g) || [0, 0, 0]).map(Number);
+  return r + g + b > 384; // light ink: a dark page
+}

@@ -1,0 +1,159 @@
+"""What every live view shares: it sends only while somebody looks, and no faster than the browser takes it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zlab.ledger.snapshot import Snapshot
+    from zlab.views.commands import Commands
+    from zlab.views.source import Source
+
+_HERE = Path(__file__).parent
+_SLOWED = 0.5  # seconds between messages to a browser that does not answer: a busy kernel may have its answer waiting
+_LEFT = 60.0  # seconds without an answer after which nobody seems to be there
+_GIVEN_UP = 5.0
+
+
+def script(*names: str) -> str:
+    """The JavaScript of a view: the shared part first, then its own files, as one module."""
+    return "\n".join((_HERE / name).read_text("utf-8") for name in ("view.js", *names))
+
+
+STYLE = (_HERE / "style.css").read_text("utf-8")
+
+
+class View(anywidget.AnyWidget):
+    """A widget that draws a lab; subclasses say what to draw in `full` and `tick`.
+
+    Args:
+        source: the lab.
+        commands: carries out what a person asks for here; None for a view that only shows.
+        told: hears what the browser says beyond the common words, such as ``{"t": "painted"}``.
+    """
+
+    _css = STYLE
+    period = 0.1
+    """Seconds between two messages, at least."""
+    acknowledged = 5
+    """One message in so many is answered by the browser."""
+
+    def __init__(
+        self,
+        source: Source,
+        commands: Commands | None = None,
+        told: Callable[[dict[str, Any]], None] | None = None,
+        **traits: Any,  # noqa: ANN401 - as ipywidgets takes them
+    ) -> None:
+        """Open the comm and listen to the lab."""
+        self._source = source
+        self._commands = commands
+        self._told = told
+        self._lock = threading.RLock()
+        self._visible: dict[str, bool] = {}
+        self._number = self._answered = 0
+        self._sent_at = self._answered_at = float("-inf")
+        self._unsubscribe: Callable[[], None] = lambda: None
+        super().__init__(**traits)
+        keep_replies_apart(self.comm)
+        self.on_msg(self._receive)
+        self._unsubscribe = source.subscribe(self._on_snapshot)
+
+    def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """All that a fresh browser view needs: a small dictionary, and bytes."""
+        raise NotImplementedError
+
+    def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
+        """What has changed since the last message, or None."""
+        raise NotImplementedError
+
+    def collect(self, snapshot: Snapshot) -> None:
+        """Keep what must not be missed of a snapshot that may never be sent."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether at least one browser view of it is on screen."""
+        return any(self._visible.values())
+
+    @property
+    def watched(self) -> bool:
+        """Whether at least one browser view of it exists."""
+        return bool(self._visible)
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            self.collect(snapshot)
+            last = snapshot.state == "stopped"
+            if self.visible and (last or self._due()):
+                self._publish("tick", self.full(snapshot) if last else self.tick(snapshot), last=last)
+        if last:
+            self._unsubscribe()
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        period = self.period
+        if self._number - self._answered > 3 * self.acknowledged:
+            period = _GIVEN_UP if now - self._answered_at > _LEFT else max(_SLOWED, period)
+        return now - self._sent_at >= 0.8 * period  # the lab's clock is the pace: this only skips whole ticks
+
+    def _publish(
+        self, kind: str, message: tuple[dict[str, Any], Sequence[bytes]] | None, *, last: bool = False
+    ) -> None:
+        if message is None:
+            return
+        content, buffers = message
+        self._number += 1
+        self._sent_at = time.monotonic()
+        word = "full" if last else kind
+        answer = self._number % self.acknowledged == 0
+        self.send({"t": word, "n": self._number, "a": answer, **content}, buffers=list(buffers))
+
+    def _receive(self, _: object, content: dict[str, Any], __: object) -> None:
+        view = str(content.get("v", ""))
+        match content.get("t"):
+            case "ready":
+                self._show(view, on=bool(content.get("on", True)), fresh=True)
+            case "visible":
+                self._show(view, on=bool(content["on"]), fresh=bool(content["on"]))
+            case "answer":
+                self._answered, self._answered_at = max(self._answered, int(content["n"])), time.monotonic()
+            case "do":
+                self._carry_out(content)
+            case "gone":
+                with self._lock:
+                    self._visible.pop(view, None)
+        if self._told is not None:
+            self._told(content)
+
+    def _show(self, view: str, *, on: bool, fresh: bool) -> None:
+        with self._lock:
+            self._visible[view] = on
+            if fresh:
+                self._answered, self._answered_at = self._number, time.monotonic()
+                self._publish("full", self.full(self._source.snapshot()))
+
+    def _carry_out(self, content: dict[str, Any]) -> None:
+        number = content["n"]
+        self.send({"t": "heard", "c": number})
+        if self._commands is None:
+            self.send({"t": "done", "c": number, "error": "this view takes no commands"})
+            return
+        given = content.get("given") or {}
+        self._commands.post(content["name"], given, lambda error: self.send({"t": "done", "c": number, "error": error}))
+
+
+def keep_replies_apart(comm: object) -> None:
+    """Let the browser's messages reach Python while a cell is busy.
+
+    JupyterLab sends a comm's messages to a subshell of its own. ipykernel 7.4 sends them back to the shell that last
+    published on the comm, which is the busy one. Other versions have no such method, and need nothing.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _, subshell: subshell  # noqa: SLF001
