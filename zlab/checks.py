@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from zlab.lab import Lab
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zlab.lab import Lab
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(AssertionError):  # noqa: N818 - it reads as what happened
     """A check that does not hold; the message says what was found and where to look."""
 
 

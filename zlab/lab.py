@@ -7,10 +7,7 @@ import atexit
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from zlab.ledger import frames
@@ -20,8 +17,11 @@ from zlab.runtime.run import Run
 from zlab.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
     import pandas as pd
-    import plotly.graph_objects as go
 
     from zlab.faults import Delay
     from zlab.recording import Event
@@ -295,7 +295,7 @@ class Lab:
 
         if self._dashboard is None:
             self._dashboard = Dashboard(self)
-        shown = self._dashboard._repr_mimebundle_(**kwargs)  # noqa: SLF001 - the protocol of IPython
+        shown = self._dashboard._repr_mimebundle_(**kwargs)
         data, metadata = shown if isinstance(shown, tuple) else (shown, {})
         picture = {"image/svg+xml": svg(self.topology, self._clock.latest), "text/plain": repr(self)}
         return {**(data or {}), **picture}, metadata

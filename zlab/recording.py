@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 TRACE_LIMIT = 20_000
 """Trace records that a socket keeps between two visits of the collector; beyond, it counts on without tracing."""
@@ -50,7 +53,7 @@ class Trace(NamedTuple):
     head: bytes
     """The first bytes of the first frame (a topic), on sends of publishers only."""
     matched: tuple[tuple[Filter, int], ...]
-    """On sends of publishers: the filters that it matched, and how many messages each had matched, this one included."""
+    """On sends of publishers: the filters that it matched, and how many each had matched, this one included."""
 
 
 class Counts(NamedTuple):
@@ -126,6 +129,10 @@ class Recording:
         return batch
 
 
+def _same(counts: Counts) -> Counts:
+    return counts
+
+
 class Recordings:
     """All recordings of one lab: the live ones, and those whose socket has closed."""
 
@@ -167,7 +174,7 @@ class Recordings:
         final = {recording: recording.counts() for recording in retired}
         for recording, counts in final.items():
             # Let go of the socket that the probe's closures hold.
-            recording.counts = lambda counts=counts: counts
+            recording.counts = partial(_same, counts)
             recording.watch = lambda _tracing, _gated: None
             recording.ask = lambda: None
         return final

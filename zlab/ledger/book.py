@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.histogram import Histogram
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.matching import Match, Matcher
-from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import (
     Flight,
     LatencyFigures,
@@ -27,6 +26,11 @@ from zlab.ledger.subscription import Subscription
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
 from zlab.topology import Link, Socket, SocketType, Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from zlab.ledger.reading import Reading
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
@@ -118,7 +122,7 @@ class Book:
             self._past.popleft()
         return flights
 
-    def snapshot(  # noqa: PLR0913 - what a lab adds to its book
+    def snapshot(
         self,
         *,
         sequence: int,

@@ -7,10 +7,13 @@ Where a star has one centre, each of its rays is known too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from zlab.recording import Counts
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zlab.recording import Counts
 
 _SETTLED = 10  # ticks: how long a gap must stand, with every receiver waiting, before it is called unaccounted
 
@@ -66,7 +69,7 @@ class Exchange:
         self._settled = 0
         self._seen = (0, 0)
 
-    def update(  # noqa: PLR0913 - two rounds of counts and what goes with them
+    def update(
         self,
         first: Mapping[str, Counts],
         second: Mapping[str, Counts],
@@ -167,7 +170,11 @@ def _share(amount: int, room: Mapping[int, int | None]) -> dict[int, int]:
     shares = dict.fromkeys(room, 0)
     left = amount
     open_: list[int] = list(room)
-    limit: Callable[[int], int] = lambda k: amount if room[k] is None else max(0, int(room[k] or 0))  # noqa: E731
+
+    def limit(key: int) -> int:
+        most = room[key]
+        return amount if most is None else max(0, most)
+
     while left and open_:
         each, extra = divmod(left, len(open_))
         for position, key in enumerate(list(open_)):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from zlab.recording import Counts
 from zlab.topology import Link, Socket, SocketType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from zlab.recording import Counts
 
 
 def through_proxies(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from zlab.ledger.snapshot import LatencyFigures, Snapshot
-from zlab.recording import Event
-from zlab.topology import Link
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
+
+    from zlab.ledger.snapshot import LatencyFigures, Snapshot
+    from zlab.recording import Event
+    from zlab.topology import Link
 
 
 def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:

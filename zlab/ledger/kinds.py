@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from zlab.ledger.matching import Match
 from zlab.topology import Socket, SocketType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zlab.ledger.matching import Match
 
 LIMIT = 8
 """Kinds that are told apart; the last stands for all others."""
+_REMEMBERED = 10_000  # topics: a cache, not a record
 OTHER = "other"
 
 _TOPIC = re.compile(r"[^\d\W][\w.\-/:]*(?: [^\d\W][\w.\-/:]*)*")
@@ -34,7 +39,7 @@ class Kinds:
             known = self._topics.get(head)
             if known is None:
                 known = self._index(topic(head))
-                if len(self._topics) < 10_000:  # noqa: PLR2004 - a cache, not a record
+                if len(self._topics) < _REMEMBERED:
                     self._topics[head] = known
             return known
         if spec.type in _REQUESTS:

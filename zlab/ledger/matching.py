@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zlab.recording import Direction, Filter, Recording, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PENDING_LIMIT = 50_000
 """Sent messages that are remembered while they wait for their match."""

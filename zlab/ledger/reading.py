@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from zlab.recording import Counts, Recording, Trace
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zlab.recording import Counts, Recording, Trace
 
 
 @dataclass(frozen=True, slots=True)

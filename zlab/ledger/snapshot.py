@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from zlab.recording import Event
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zlab.recording import Event
 
 
 class NodeState(StrEnum):

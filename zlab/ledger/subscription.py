@@ -9,9 +9,12 @@ it arrived. The difference is what went missing before it, exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zlab.ledger.exchange import Row
-from zlab.recording import Filter, Recording
+
+if TYPE_CHECKING:
+    from zlab.recording import Filter, Recording
 
 NOT_JOINED = "not yet joined"
 HIGH_WATER = "high-water mark"

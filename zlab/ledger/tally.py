@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from zlab.recording import Counts, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EAGAIN, EHOSTUNREACH
 from time import perf_counter_ns
-from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import zmq
 from zmq.backend import Socket as BackendSocket
 
 from zlab.recording import TRACE_LIMIT, Counts, Direction, Recording, Recordings, Trace
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
 
     def __init__(self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any) -> None:
         """Open the socket and put the probe under it."""
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[misc]  # pyzmq types its constructor for bytes alone
         self._recording = recording
         self._recordings = recordings
         self._uninstall = _install(self, recording, recordings, gate)
@@ -71,9 +73,7 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
             self._recordings.retire(self._recording)
 
 
-def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its variables
-    socket: ProbedSocket[Any], recording: Recording, recordings: Recordings, gate: Gate
-) -> Callable[[], None]:
+def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Recordings, gate: Gate) -> Callable[[], None]:
     raw_send = BackendSocket.send.__get__(socket)
     raw_recv = BackendSocket.recv.__get__(socket)
     raw_recv_into = BackendSocket.recv_into.__get__(socket) if hasattr(BackendSocket, "recv_into") else None
@@ -90,11 +90,11 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
     size_sent = size_received = 0  # bytes of the parts so far
     more = False  # whether the last frame received has another behind it
 
-    def send(  # noqa: PLR0913 - pyzmq's own signature
+    def send(
         data: Any,
         flags: int = 0,
-        copy: bool = True,  # noqa: FBT001, FBT002
-        track: bool = False,  # noqa: FBT001, FBT002
+        copy: bool = True,
+        track: bool = False,
         routing_id: int | None = None,
         group: str | None = None,
     ) -> Any:
@@ -114,12 +114,12 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
                     wanted.matched += 1
         return None
 
-    def observed_send(  # noqa: PLR0913
+    def observed_send(
         recording: Recording,
         data: Any,
         flags: int,
-        copy: bool,  # noqa: FBT001
-        track: bool,  # noqa: FBT001
+        copy: bool,
+        track: bool,
         routing_id: int | None,
         group: str | None,
     ) -> Any:
@@ -167,7 +167,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         size_sent = 0
         return result
 
-    def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         nonlocal received, received_bytes
         data = raw_recv(flags, copy, track)
         if watching:
@@ -177,7 +177,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         received_bytes += len(data)
         return data
 
-    def observe_recv(recording: Recording, data: Any, copy: bool) -> None:  # noqa: FBT001
+    def observe_recv(recording: Recording, data: Any, copy: bool) -> None:
         nonlocal received, received_bytes, more_received, size_received, more
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
@@ -204,7 +204,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
         observe_recv(recording, bytes(view[: min(count, len(view))]), copy=True)
         return count
 
-    def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:  # noqa: FBT001, FBT002
+    def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
         ask()
         parts = [recv(flags, copy, track)]
         while more:
@@ -214,7 +214,7 @@ def _install(  # noqa: C901, PLR0915 - one scope, because the counters are its v
     def counts() -> Counts:
         return Counts(sent, sent + more_sent, sent_bytes, refused, received, received + more_received, received_bytes)
 
-    def watch(trace_now: bool, gate_now: bool) -> None:  # noqa: FBT001
+    def watch(trace_now: bool, gate_now: bool) -> None:
         nonlocal tracing, gated, watching
         tracing, gated = trace_now, gate_now
         watching = tracing or gated or asking

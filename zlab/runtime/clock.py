@@ -9,15 +9,19 @@ import time
 import traceback
 from collections.abc import Callable
 from itertools import islice
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from zlab.ledger.book import Book
 from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import NodeFigures, NodeState, Snapshot
 from zlab.probe import blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
-from zlab.runtime.run import Run
-from zlab.runtime.thread import NodeThread
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from zlab.runtime.run import Run
+    from zlab.runtime.thread import NodeThread
 
 PERIOD = 0.1
 """Seconds between two ticks."""

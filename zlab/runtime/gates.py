@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zlab.recording import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICK = 0.1  # seconds: the longest that a changed speed, fault or release takes to be seen
 

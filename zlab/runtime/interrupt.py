@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import signal
-import threading
 import time
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
 
 
 class NodeEnded(BaseException):

@@ -35,8 +35,10 @@ def apply_options(name: str, spec: Socket, socket: zmq.Socket[Any]) -> None:
     """
     for option, value in spec.options.items():
         number = zmq.SocketOption[option.upper()]
-        several = option in _SEVERAL and isinstance(value, (tuple, list))
-        for one in value if several and isinstance(value, (tuple, list)) else (value,):
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        if len(values) != 1 and option not in _SEVERAL:
+            raise TopologyError(f"{name}: {option} takes one value, not {value!r}")
+        for one in values:
             try:
                 socket.set(number, one.encode() if isinstance(one, str) else one)
             except (zmq.ZMQError, TypeError, ValueError, OverflowError) as error:

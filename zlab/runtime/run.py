@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -18,7 +17,11 @@ from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
 from zlab.runtime.options import check_options
 from zlab.runtime.thread import _REBIND, KNOBS, NodeThread
-from zlab.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zlab.topology import Topology
 
 EVENT_LIMIT = 10_000
 """Events that a lab keeps; older ones are let go."""

@@ -10,18 +10,21 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import ProbedSocket
 from zlab.recording import Recording, Recordings
-from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import NodeGate, SocketGate, World
 from zlab.runtime.interrupt import NodeEnded, interrupt
 from zlab.runtime.options import apply_options
 from zlab.topology import Node, Socket, SocketType, TopologyError
+
+if TYPE_CHECKING:
+    from zlab.runtime.endpoints import Endpoints
 
 Report = Callable[[str, str, str, str], None]
 """Takes the kind, the node, the socket and the detail of an event."""
@@ -38,7 +41,7 @@ _UNSEEN_RATE = 100.0  # messages per second: what slow motion takes for a socket
 class NodeThread:
     """A node of a running lab; it can be killed and restarted any number of times."""
 
-    def __init__(  # noqa: PLR0913 - what a node needs of its lab
+    def __init__(
         self,
         node: Node,
         *,
@@ -79,14 +82,9 @@ class NodeThread:
         self._context = self._shared if self._shared is not None else zmq.Context()
         for key, spec in self.node.sockets.items():
             recording = Recording(self.name, key, str(spec.type))
-            gate = SocketGate(self.gate, begins=self._begins(spec), natural=lambda key=key: self._natural(key))
-            socket = self._context.socket(
-                int(getattr(zmq, spec.type)),
-                socket_class=ProbedSocket,
-                recording=recording,
-                recordings=self._recordings,
-                gate=gate,
-            )
+            gate = SocketGate(self.gate, begins=self._begins(spec), natural=partial(self._natural, key))
+            make: Any = partial(ProbedSocket, recording=recording, recordings=self._recordings, gate=gate)
+            socket: Any = self._context.socket(int(getattr(zmq, spec.type)), socket_class=make)
             self.sockets[key] = socket
             self.recordings_by_socket[key] = recording
             apply_options(f"{self.name}.{key}", spec, socket)
