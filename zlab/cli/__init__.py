@@ -173,12 +173,17 @@ def _meanings(pattern: Pattern) -> dict[str, str]:
 
 def _run(options: argparse.Namespace) -> int:
     from zlab.cli.running import run
+    from zlab.topology import TopologyError
 
     try:
         topology = options.pattern(**{knob: getattr(options, knob) for knob in options.knobs})
-    except ValueError as error:  # a knob out of its range; a TopologyError is one too
+    except ValueError as error:  # a knob out of its range
         return _complain(str(error))
-    return _FAILED if run(topology, transport=options.transport, seconds=getattr(options, "for")) else 0
+    try:
+        failed = run(topology, transport=options.transport, seconds=getattr(options, "for"))
+    except TopologyError as error:  # what ZeroMQ itself does not take
+        return _complain(str(error))
+    return _FAILED if failed else 0
 
 
 # --- zlab bench ------------------------------------------------------------------------------------------------------

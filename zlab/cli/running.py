@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,10 @@ from zlab.ledger.snapshot import NodeState
 
 if TYPE_CHECKING:
     from zlab.ledger.snapshot import Snapshot
-    from zlab.recording import Event
     from zlab.topology import Topology
 
 _OVER = {NodeState.FINISHED, NodeState.FAILED, NodeState.KILLED, NodeState.STOPPED}
-_RECENT = 8
-_WIDTH = 120
+_WIDTH = 150
 """Columns of a table that no terminal sets a width for."""
 
 
@@ -36,26 +33,24 @@ def run(topology: Topology, *, transport: str, seconds: float | None = None) -> 
 
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     ended = threading.Event()
-    recent: deque[Event] = deque(maxlen=_RECENT)
     with ExitStack() as stack:
         stack.enter_context(when_asked_to_end(ended.set))
         live = stack.enter_context(Live(console=console, auto_refresh=False)) if console.is_terminal else None
         lab = stack.enter_context(zlab.run(topology, transport=transport))
 
         def show(snapshot: Snapshot) -> None:
-            recent.extend(snapshot.events)
             if live is not None:
-                live.update(table(snapshot, topology, recent), refresh=True)
+                live.update(table(snapshot, topology, lab.history()), refresh=True)
             if all(node.state in _OVER for node in snapshot.nodes):
                 ended.set()
 
         unsubscribe = lab.subscribe(show)
         ended.wait(seconds)
         unsubscribe()
-    figures = lab.figures()
+    last = lab.snapshot()
     if live is None:
-        console.print(table(figures, topology, recent))
-    failed = [node for node in figures.nodes if node.state is NodeState.FAILED]
+        console.print(table(last, topology, lab.history()))
+    failed = [node for node in last.nodes if node.state is NodeState.FAILED]
     for node in failed:
         print(f"zlab: {node.name} failed: {node.traceback.strip().rpartition(chr(10))[2]}", file=sys.stderr)
     return [node.name for node in failed]
