@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import EAGAIN, EHOSTUNREACH
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import zmq
 from zmq.backend import Socket as BackendSocket
@@ -30,6 +30,7 @@ Gate = Callable[[Direction], None]
 _HEAD = 64  # bytes of the first frame that are kept, enough for a topic
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.PUB, zmq.XPUB}
+_POLL = zmq.Poller.poll.__code__
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
 
 
@@ -237,20 +238,41 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     return uninstall
 
 
-def blocked_in(frame: FrameType | None) -> tuple[Recording, Direction] | None:
-    """The socket, and the direction, in which a thread is inside libzmq.
+class Wait(NamedTuple):
+    """Where a thread is inside libzmq."""
+
+    sockets: tuple[Recording, ...]
+    """The socket of a send or recv; the sockets that a ``Poller`` waits to read from; or none."""
+    direction: Direction
+    limited: bool
+    """Whether the wait ends by itself, as a poll with a time-out does."""
+
+
+_NOWHERE = Wait((), Direction.RECV, limited=True)
+
+
+def blocked_in(frame: FrameType | None) -> Wait:
+    """The sockets on which a thread is inside libzmq, and in which direction.
 
     Args:
         frame: the innermost Python frame of the thread, from ``sys._current_frames``.
     """
-    if frame is None or frame.f_code.co_filename != __file__:
-        return None
+    if frame is None:
+        return _NOWHERE
+    if frame.f_code is _POLL:
+        registered = getattr(frame.f_locals.get("self"), "sockets", ())
+        probed = [s._recording for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
+        timeout = frame.f_locals.get("timeout")
+        limited = timeout is not None and timeout >= 0
+        return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
+    if frame.f_code.co_filename != __file__:
+        return _NOWHERE
     # The closures mention their recording for this: it is how a frame tells whose it is.
     recording = frame.f_locals.get("recording")
     name = frame.f_code.co_name
     if not isinstance(recording, Recording) or name not in {"send", "observed_send", "recv", "recv_into"}:
-        return None
-    return recording, Direction.RECV if name.startswith("recv") else Direction.SEND
+        return _NOWHERE
+    return Wait((recording,), Direction.RECV if name.startswith("recv") else Direction.SEND, limited=False)
 
 
 def _size(data: Any) -> int:

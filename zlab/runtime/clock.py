@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zlab.ledger.book import Book
 from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import NodeFigures, NodeState, Snapshot
-from zlab.probe import blocked_in
+from zlab.probe import Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Clock:
         retired = run.recordings.take_retired()
         live = run.recordings.live
         frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
-        first_inside = self._inside(frames)
+        waited = {r for wait in self._inside(frames).values() if wait.direction is Direction.RECV for r in wait.sockets}
         first = {r: r.counts() for r in live}
         forwarded = {r: r.forwarded.read() for r in (*live, *retired) if r.forwarded is not None}
         time.sleep(_BETWEEN)
@@ -136,9 +136,10 @@ class Clock:
         inside = self._inside(sys._current_frames())  # noqa: SLF001
         idle = {
             r.name
-            for r, direction in inside.values()
-            if direction is Direction.RECV
-            and (r, direction) in first_inside.values()
+            for wait in inside.values()
+            for r in wait.sockets
+            if wait.direction is Direction.RECV
+            and r in waited
             and r in first
             and first[r].received == second[r].received
         }
@@ -174,7 +175,9 @@ class Clock:
             at=now,
             state="stopped" if run.stopped else "paused" if run.world.paused else "running",
             speed=run.world.speed,
-            nodes=tuple(self._node(node, inside.get(node.name), second, now) for node in run.nodes.values()),
+            nodes=tuple(
+                self._node(node, inside.get(node.name, blocked_in(None)), second, now) for node in run.nodes.values()
+            ),
             urls=run.endpoints.urls,
             flights=flights,
             sampling=self.sampling,
@@ -182,19 +185,14 @@ class Clock:
             events=events,
         )
 
-    def _inside(self, frames: dict[int, FrameType]) -> dict[str, tuple[Recording, Direction]]:
-        found = {}
-        for node in self._run.nodes.values():
-            if node.thread is not None and node.thread.ident is not None:
-                place = blocked_in(frames.get(node.thread.ident))
-                if place is not None:
-                    found[node.name] = place
-        return found
+    def _inside(self, frames: dict[int, FrameType]) -> dict[str, Wait]:
+        threads = {node.name: node.thread for node in self._run.nodes.values()}
+        return {name: blocked_in(frames.get(t.ident)) for name, t in threads.items() if t is not None and t.ident}
 
     def _node(
         self,
         node: NodeThread,
-        inside: tuple[Recording, Direction] | None,
+        wait: Wait,
         counts: dict[Recording, Counts],
         now: float,
     ) -> NodeFigures:
@@ -207,10 +205,9 @@ class Clock:
         if state is NodeState.RUNNING:
             if self._run.world.paused:
                 state = NodeState.PAUSED
-            elif inside is not None and now - since >= _BLOCKED:
-                recording, direction = inside
-                state = NodeState.RECV if direction is Direction.RECV else NodeState.SEND
-                socket = recording.socket
+            elif wait.sockets and not wait.limited and now - since >= _BLOCKED:
+                state = NodeState.RECV if wait.direction is Direction.RECV else NodeState.SEND
+                socket = wait.sockets[0].socket
         known, entered = self._states.get(node.name, (None, now))
         if known is not state:
             entered = since if state in {NodeState.RECV, NodeState.SEND} else now

@@ -16,7 +16,7 @@ from zlab.recording import Event, Recordings
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
 from zlab.runtime.options import check_options
-from zlab.runtime.thread import _REBIND, KNOBS, NodeThread
+from zlab.runtime.thread import GRACE, KNOBS, REBIND, NodeThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +194,7 @@ class Run:
             node.reset()
             try:
                 node.open()
-                node.bind(limit=_REBIND)
+                node.bind(limit=REBIND)
                 node.connect()
             except BaseException:
                 node.begin_end(NodeState.KILLED)
@@ -228,10 +228,11 @@ class Run:
             if self._shared is not None:
                 terminate = threading.Thread(target=self._shared.term, name="zlab term", daemon=True)
                 terminate.start()
+            patience = time.monotonic() + GRACE  # for all together: 50 slow ones must not add up
             ended = True
             for node in self.nodes.values():
                 left = max(0.1, deadline - time.monotonic())
-                ended = node.finish_end(left, grace=min(left / 2, 0.3)) and ended
+                ended = node.finish_end(left, grace=max(0.0, patience - time.monotonic())) and ended
             if terminate is not None and ended:
                 terminate.join(STOP_LIMIT)
             self.endpoints.close()

@@ -32,8 +32,10 @@ Report = Callable[[str, str, str, str], None]
 KNOBS = ("rate", "size")
 """What can be tuned while a node runs, where its function has an attribute of that name."""
 
-_GRACE = 0.3  # seconds that a node has to leave by itself once its context ends
-_REBIND = 2.0  # seconds that a port of the node's last life has to become free again
+GRACE = 0.3
+"""Seconds that a node has to leave by itself once its context ends."""
+REBIND = 2.0
+"""Seconds that a port of the node's last life has to become free again."""
 _ALWAYS_BEGINS = {SocketType.REQ, SocketType.PAIR, SocketType.DEALER}
 _UNSEEN_RATE = 100.0  # messages per second: what slow motion takes for a socket that has not sent yet
 
@@ -204,7 +206,7 @@ class NodeThread:
         ended = True
         if thread is not None and thread is not threading.current_thread():
             if grace is None:
-                grace = 0.0 if self._context is self._shared else _GRACE
+                grace = 0.0 if self._context is self._shared else GRACE
             thread.join(min(grace, limit))
             ended = not thread.is_alive() or interrupt(thread, max(0.1, deadline - time.monotonic()))
         if not ended:
