@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +77,11 @@ class History:
 
 def groups(topology: Topology) -> dict[str, tuple[int, ...]]:
     """The lines of the throughput plot: a name, and the links whose rates it adds up."""
-    single: dict[str, tuple[int, ...]] = {str(link): (i,) for i, link in enumerate(topology.links)}
+    pairs = Counter((link.source, link.target) for link in topology.links)
+    single: dict[str, tuple[int, ...]] = {
+        f"{link.source} → {link.target}" if pairs[link.source, link.target] == 1 else str(link): (i,)
+        for i, link in enumerate(topology.links)
+    }
     if len(single) <= _LINES:
         return single
     types = {name: socket.type for name, socket in topology.sockets()}
@@ -135,8 +140,12 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
             x=x, y=latency[i], name=name, line=line, mode="lines", hovertemplate=hover, legend="legend2", row=1, col=2
         )
     drawn.update_layout(**_looks(history, live=live))
-    drawn.update_xaxes(range=[x[0], 0], ticksuffix=" s", gridcolor=_GRID, zeroline=False, fixedrange=live, nticks=7)
-    drawn.update_yaxes(gridcolor=_GRID, zeroline=False, rangemode="tozero", fixedrange=live, nticks=5)
+    drawn.update_xaxes(
+        range=[x[0] + 0.1, 0], ticksuffix=" s", gridcolor=_GRID, zeroline=False, fixedrange=live, dtick=10, tick0=0
+    )
+    drawn.update_yaxes(rangemode="tozero", nticks=5)
+    for axes in (drawn.update_xaxes, drawn.update_yaxes):
+        axes(gridcolor=_GRID, zeroline=False, fixedrange=live)
     drawn.update_yaxes(ticksuffix="/s", tickformat="~s", row=1, col=1)
     drawn.update_yaxes(ticksuffix="s", tickformat="~s", row=1, col=2)
     return drawn
@@ -163,7 +172,7 @@ def _titles(history: History) -> list[dict[str, Any]]:
 
 
 def _looks(history: History, *, live: bool) -> dict[str, Any]:
-    legend = {"orientation": "h", "yanchor": "top", "y": -0.14, "font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)"}
+    legend = {"orientation": "h", "font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)"}
     return {
         "template": "none",
         "height": 262 if live else 360,
@@ -173,8 +182,8 @@ def _looks(history: History, *, live: bool) -> dict[str, Any]:
         "font": {"color": _TEXT, "size": 11, "family": "system-ui, -apple-system, 'Segoe UI', sans-serif"},
         "hovermode": "x",
         "annotations": _titles(history),
-        "legend": {**legend, "x": 0, "xanchor": "left"},
-        "legend2": {**legend, "x": 1, "xanchor": "right"},
+        "legend": {**legend, "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top"},
+        "legend2": {**legend, "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
         "showlegend": True,
         "uirevision": "zlab",
         "autosize": True,

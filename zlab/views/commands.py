@@ -72,10 +72,10 @@ class Commands:
         return ""
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - it comes from a browser
+def _number(value: Any) -> float | None:
     # JSON has no infinity: "inf" is a rate without limit.
     return None if value is None else float(value)
 
 
-def _whole(value: Any) -> int | None:  # noqa: ANN401 - it comes from a browser
+def _whole(value: Any) -> int | None:
     return None if value is None else int(value)

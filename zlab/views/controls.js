@@ -5,7 +5,7 @@ const TOP_RATE = 6; // the slider goes from 1 to 10^6 messages per second, and t
 const SIZES = [1, 7]; // 10 bytes to 10 MB
 
 function render({ model, el, signal }) {
-  let state = null, busy = 0;
+  let state = null, wanted = null;
   const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
   const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
   const badge = make("span.zlab-badge", { role: "status" });
@@ -13,7 +13,10 @@ function render({ model, el, signal }) {
   const status = make("div.zlab-status", { role: "alert" });
   const speed = slider("Speed", { min: 0, max: SPEEDS.length - 1, step: 1 }, "How fast the lab runs: 1/10 is slow motion",
     (v) => { const s = SPEEDS[v]; return s === 1 ? "full" : "1/" + Math.round(1 / s); },
-    (v) => run("resume", { speed: SPEEDS[v] }, speed));
+    (v) => {
+      if (state?.state === "paused") wanted = SPEEDS[v]; // setting the speed would resume: it waits for that
+      else run("resume", { speed: SPEEDS[v] }, speed);
+    });
   const rates = slider("Rate", { min: 0, max: TOP_RATE + 0.1, step: 0.05 }, "Messages per second of each source",
     (v) => (v > TOP_RATE + 0.04 ? "no limit" : rate(rateOf(v))),
     (v) => run("tune", { rate: v > TOP_RATE + 0.04 ? "inf" : rateOf(v) }, rates),
@@ -24,7 +27,7 @@ function render({ model, el, signal }) {
     { min: 1, step: 1, send: (v) => run("tune", { size: Math.round(v) }, sizes) });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
     make("div.zlab-who", {}, make("strong", {}, model.get("name")), badge, told),
-    pause, speed.box, rates.box, sizes.box, stop), status);
+    make("div.zlab-acts", {}, pause, stop), make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box)), status);
 
   const wire = attach({ model, el, signal }, {
     message(_, buffers) {
@@ -45,14 +48,12 @@ function render({ model, el, signal }) {
 
   // Send a command and let its control tell what becomes of it.
   function run(name, given, control) {
-    busy++;
     const box = control.box ?? control;
     wire.command(name, given, (step, error) => {
       box.classList.toggle("zlab-queued", step === "queued");
       if (step === "queued") say("queued: the kernel is busy");
       if (step === "heard") say("");
       if (step === "done" || step === "failed") {
-        busy--;
         say(error ?? "", Boolean(error));
         if (control.touched) setTimeout(() => { control.touched = false; show(); }, 400);
         show();
@@ -128,7 +129,13 @@ function render({ model, el, signal }) {
     if (state?.state === "stopped") say("");
   }
 
-  const toggle = () => run(state?.state === "paused" ? "resume" : "pause", {}, pause);
+  function toggle() {
+    if (state?.state !== "paused") return run("pause", {}, pause);
+    run("resume", wanted ? { speed: wanted } : {}, pause);
+    wanted = null;
+    speed.touched = false;
+  }
+
   pause.addEventListener("click", toggle);
   stop.addEventListener("click", () => run("stop", {}, stop));
   el.addEventListener("keydown", (event) => {

@@ -27,7 +27,7 @@ class Controls(View):
     name = traitlets.Unicode().tag(sync=True)
     """The topology's name."""
 
-    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+    def __init__(self, source: Source, **rest: Any) -> None:
         """Name the lab."""
         self._last: bytes = b""
         super().__init__(source, name=source.topology.name, **rest)

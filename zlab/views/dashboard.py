@@ -43,9 +43,10 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self._holder.add_class("zlab-charts")
         self._charts_seen: dict[str, bool] = {}
         self._changed = False
-        children = (self.controls, self.flow, self.ledger, self._holder, self.events)
-        super().__init__(children=children)
-        self.add_class("zlab-dashboard")
+        grid = ipywidgets.Box((self.controls, self.flow, self.ledger, self.events, self._holder))
+        grid.add_class("zlab-grid")
+        super().__init__(children=(grid,))
+        self.add_class("zlab-dashboard")  # its width decides how many columns the grid has
         source.subscribe(self._on_snapshot)
 
     def __repr__(self) -> str:

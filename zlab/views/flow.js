@@ -1,6 +1,7 @@
 // The flow graph: two canvases, the graph below, redrawn when it changes, and the moving messages above it.
 
 const ZOOM = [0.12, 4];
+const SCALE = 1.25; // of a graph that has room
 
 function render({ model, el, signal }) {
   const graph = structuredClone(model.get("graph"));
@@ -8,15 +9,12 @@ function render({ model, el, signal }) {
     node.index = i;
     node.types = [...new Set(node.sockets.map((s) => s.type))].join(" · ");
   });
-  const boxes = graph.nodes.map(({ name, box: [x, y, w, h] }) => {
-    const [mx, my] = model.get("moved")[name] ?? [x, y];
-    return { x: mx, y: my, w, h };
-  });
+  const boxes = graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h }));
   const looks = graph.nodes.map(() => ({ state: "starting", scores: {} }));
   const live = graph.links.map(() => ({ queued: 0, rate: 0 }));
   const flights = new Flights(graph);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let lanes = layLanes(graph, boxes);
+  let lanes = [], names = [];
   let style = STYLES.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
   let view = { scale: 1, x: 0, y: 0 }, fitted_ = true, width = 0, height = 0, dpr = 1;
   let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false;
@@ -37,8 +35,8 @@ function render({ model, el, signal }) {
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
     "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, Tab goes to the nodes` },
-    below, above, nodes, tip, hint, zoom);
-  el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note)));
+    below, above, nodes, tip, hint);
+  el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)));
   const g = below.getContext("2d"), m = above.getContext("2d");
 
   const wire = attach({ model, el, signal }, {
@@ -178,7 +176,7 @@ function render({ model, el, signal }) {
     drawLanes(g, graph, lanes, style, lit);
     graph.nodes.forEach((node, i) => drawCard(g, node, boxes[i], looks[i], style, view.scale, lit));
     drawPorts(g, graph, lanes, style);
-    drawEndpoints(g, graph, lanes, style, view.scale);
+    drawEndpoints(g, names, style, view.scale);
     graph.nodes.forEach((node, i) => {
       const button = nodes.children[i], box = boxes[i];
       button.style.transform = `translate(${view.x + (box.x - box.w / 2) * view.scale}px, ${view.y + (box.y - box.h / 2) * view.scale}px)`;
@@ -233,9 +231,28 @@ function render({ model, el, signal }) {
 
   // ---- where the picture is ---------------------------------------------------------------------------------
 
+  // A picture wider than its graph stretches it; what a person put somewhere stays there.
+  function spread() {
+    const xs = graph.nodes.map((n) => n.box[0]), ys = graph.nodes.flatMap((n) => [n.box[1] - n.box[3] / 2, n.box[1] + n.box[3] / 2]);
+    const across = Math.max(...xs) - Math.min(...xs), card = Math.max(...boxes.map((b) => b.w));
+    const scale = Math.min(SCALE, (height - 60) / (Math.max(...ys) - Math.min(...ys)));
+    const stretch = across ? Math.min(2.1, Math.max(1, ((width - 90) / scale - card) / across)) : 1;
+    const moved = model.get("moved");
+    graph.nodes.forEach((node, i) => {
+      const [x, y] = moved[node.name] ?? [node.box[0] * stretch, node.box[1]];
+      Object.assign(boxes[i], { x, y });
+    });
+    arrange();
+  }
+
+  function arrange() {
+    lanes = layLanes(graph, boxes);
+    names = placeNames(graph, lanes, boxes);
+  }
+
   function fit() {
-    const b = bounds(boxes), room = 34, sides = 26;
-    view.scale = Math.min(1.3, (width - 2 * sides) / (b.right - b.left), (height - 2 * room) / (b.bottom - b.top));
+    const b = bounds(boxes), room = 30, sides = 26;
+    view.scale = Math.min(SCALE, (width - 2 * sides) / (b.right - b.left), (height - 2 * room) / (b.bottom - b.top));
     view.x = width / 2 - view.scale * (b.left + b.right) / 2;
     view.y = height / 2 - view.scale * (b.top + b.bottom) / 2 + 4;
     fitted_ = true;
@@ -266,9 +283,9 @@ function render({ model, el, signal }) {
   function resize() {
     const w = stage.clientWidth;
     if (!w) return;
-    const b = bounds(boxes);
-    const scale = Math.min(1.3, (w - 52) / (b.right - b.left));
-    const h = Math.round(Math.min(430, Math.max(250, (b.bottom - b.top) * scale + 84)));
+    const b = bounds(graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h })));
+    const scale = Math.min(SCALE, (w - 52) / (b.right - b.left));
+    const h = Math.round(Math.min(430, Math.max(250, (b.bottom - b.top) * scale + 72)));
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     if (w === width && h === height && ratio === dpr) return;
     if (!width) theme();
@@ -278,6 +295,7 @@ function render({ model, el, signal }) {
       canvas.width = w * dpr;
       canvas.height = h * dpr;
     }
+    spread();
     if (fitted_) fit();
     // At once and not at the next frame: an emptied canvas would flash.
     drawGraph();
@@ -388,7 +406,7 @@ function render({ model, el, signal }) {
         else {
           boxes[drag.node].x += (x - last[0]) / view.scale;
           boxes[drag.node].y += (y - last[1]) / view.scale;
-          lanes = layLanes(graph, boxes);
+          arrange();
           fitted_ = false;
           redraw();
         }

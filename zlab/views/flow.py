@@ -33,7 +33,7 @@ class Flow(View):
     moved = traitlets.Dict().tag(sync=True)
     """Nodes that a person dragged: name to [x, y]."""
 
-    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+    def __init__(self, source: Source, **rest: Any) -> None:
         """Lay the topology out."""
         self._flights: list[Flight] = []
         self._passed = 0

@@ -118,27 +118,49 @@ function drawPorts(g, graph, lanes, style) {
   });
 }
 
-function drawEndpoints(g, graph, lanes, style, scale) {
-  const size = Math.max(11, 8.5 / scale);
-  if (scale < 0.45) return;
-  g.font = `italic ${size}px ${FONT}`;
-  g.textBaseline = "alphabetic";
-  const seen = new Map();
+// Where the name of each endpoint stands: amid its lanes, where no lane and no card is in the way.
+function placeNames(graph, lanes, boxes) {
+  const names = new Map();
   graph.links.forEach((link, i) => {
-    const end = link.binds[0] ? 0 : 1;
-    const lane = lanes[i], x = end ? lane.x3 : lane.x0, y = end ? lane.y3 : lane.y0;
-    const before = seen.get(link.endpoint); // once for each endpoint, above the topmost lane at its binder
-    if (!before || y < before.y) seen.set(link.endpoint, { x, y, way: end ? -lane.way : lane.out });
+    if (!names.has(link.endpoint)) names.set(link.endpoint, []);
+    names.get(link.endpoint).push(lanes[i].points);
   });
-  for (const [name, { x, y, way }] of seen) {
-    g.textAlign = way > 0 ? "left" : "right";
-    const at = x + way * 10;
-    g.lineWidth = 4;
-    g.lineJoin = "round";
-    g.strokeStyle = style.page;
-    g.strokeText(name, at, y - 9);
-    g.fillStyle = style.soft;
-    g.fillText(name, at, y - 9);
+  const taken = [];
+  return [...names].map(([name, points]) => {
+    const mean = (j) => points.reduce((sum, p) => sum + p[j], 0) / points.length;
+    const x = mean(32), y = mean(33), half = 3.2 * name.length + 4;
+    const room = (ty) => {
+      let least = 99;
+      for (const { points: p } of lanes) {
+        for (let k = 0; k <= 32; k++) if (Math.abs(p[2 * k] - x) < half) least = Math.min(least, Math.abs(p[2 * k + 1] - ty));
+      }
+      for (const b of boxes) if (Math.abs(b.x - x) < b.w / 2 + half && Math.abs(b.y - ty) < b.h / 2 + 7) least = 0;
+      for (const [ox, oy, oh] of taken) if (Math.abs(ox - x) < half + oh && Math.abs(oy - ty) < 14) least = 0;
+      return least;
+    };
+    let best = y - 12, most = -1;
+    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42]) {
+      const free = Math.min(11, room(y + shift));
+      if (free > most + 1) { most = free; best = y + shift; }
+      if (most >= 11) break;
+    }
+    taken.push([x, best, half]);
+    return { name, x, y: best };
+  });
+}
+
+function drawEndpoints(g, names, style, scale) {
+  if (scale < 0.45) return;
+  g.font = `italic ${Math.max(11, 8.5 / scale)}px ${FONT}`;
+  g.textBaseline = "middle";
+  g.textAlign = "center";
+  g.lineWidth = 4;
+  g.lineJoin = "round";
+  g.strokeStyle = style.page;
+  g.fillStyle = style.soft;
+  for (const { name, x, y } of names) {
+    g.strokeText(name, x, y);
+    g.fillText(name, x, y);
   }
 }
 

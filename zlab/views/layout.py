@@ -120,12 +120,13 @@ def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
 
 def _size(topology: Topology, name: str, rank: Mapping[str, int]) -> tuple[float, float]:
     # High enough for the lanes that end on its fuller side.
+    types = " · ".join(dict.fromkeys(str(socket.type) for socket in topology[name].sockets.values()))
     ends: dict[int, int] = {-1: 0, 1: 0}
     for link in topology.links:
         if name in (link.source, link.target):
             ends[1 if rank[link.source if name == link.target else link.target] > rank[name] else -1] += 1
     return (
-        min(_MOST_WIDTH, max(_LEAST_WIDTH, 7.6 * len(name) + 44)),
+        min(_MOST_WIDTH, max(_LEAST_WIDTH, 7.6 * len(name) + 44, 7.0 * len(types) + 44)),
         max(_LEAST_HEIGHT, max(ends.values()) * _SLOT + 14),
     )
 

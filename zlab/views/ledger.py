@@ -26,7 +26,7 @@ class Ledger(View):
     links: Any = traitlets.List().tag(sync=True)
     """The links' names: [sender, receiver] of each."""
 
-    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+    def __init__(self, source: Source, **rest: Any) -> None:
         """Name the rows."""
         self._last = b""
         super().__init__(source, links=[[link.sender, link.receiver] for link in source.topology.links], **rest)

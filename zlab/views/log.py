@@ -26,7 +26,7 @@ class Log(View):
     period = 0.3
     acknowledged = 2
 
-    def __init__(self, source: Source, **rest: Any) -> None:  # noqa: ANN401 - as `View` takes them
+    def __init__(self, source: Source, **rest: Any) -> None:
         """Start from what has happened already."""
         self._events: deque[Event] = deque(source.history(), maxlen=_KEPT)
         self._fresh: list[Event] = []

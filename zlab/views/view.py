@@ -50,7 +50,7 @@ class View(anywidget.AnyWidget):
         source: Source,
         commands: Commands | None = None,
         told: Callable[[dict[str, Any]], None] | None = None,
-        **traits: Any,  # noqa: ANN401 - as ipywidgets takes them
+        **traits: Any,
     ) -> None:
         """Open the comm and listen to the lab."""
         self._source = source
