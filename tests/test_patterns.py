@@ -20,7 +20,12 @@ from zlab import patterns
 from zlab.nodes import at_least, paced, padded, work
 
 PATTERNS = [getattr(patterns, name) for name in patterns.__all__]
-LEAST = {"request_reply": 32, "pub_sub": 48, "pipeline": 64, "broker": 32, "exclusive_pair": 16}
+PEERS = [
+    (pattern, knob.name)
+    for pattern in PATTERNS
+    for knob in inspect.signature(pattern).parameters.values()
+    if isinstance(knob.default, int) and knob.name not in {"size", "hwm"}
+]
 
 
 class Bench:
@@ -81,7 +86,7 @@ def in_thread(function, /, **sockets):
 
 
 def test_each_pattern_is_exported_once():
-    assert patterns.__all__ == sorted(LEAST)
+    assert patterns.__all__ == sorted(set(patterns.__all__))
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=patterns.__all__)
@@ -142,22 +147,13 @@ class TestEveryPattern:
                 pattern(rate=rate)
 
     def test_too_small_a_message_is_refused(self, pattern):
-        least = LEAST[pattern.__name__]
+        least = int(re.search(r"fewer than (\d+) bytes", inspect.getdoc(pattern))[1])
         pattern(size=least)
         with pytest.raises(ValueError, match=f"size={least - 1} cannot work: .*at least {least}"):
             pattern(size=least - 1)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "knob"),
-    [
-        (patterns.request_reply, "clients"),
-        (patterns.pub_sub, "subscribers"),
-        (patterns.pipeline, "workers"),
-        (patterns.broker, "clients"),
-        (patterns.broker, "workers"),
-    ],
-)
+@pytest.mark.parametrize(("pattern", "knob"), PEERS)
 class TestPeers:
     @given(peers=st.integers(1, 12))
     @settings(max_examples=5)
