@@ -19,6 +19,8 @@ from zlab.topology import (
     TopologyError,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "DEALER",
     "PAIR",

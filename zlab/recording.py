@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TRACE_LIMIT = 20_000
-"""Trace records that a socket keeps between two visits of the collector; beyond, it counts on without tracing."""
+TRACE_LIMIT = 1_000
+"""Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Trace(NamedTuple):
     rank: int
     """The how-manieth message it is in this direction on this socket, from 1."""
     key: int
-    """Hash of the last frame: equal bodies have equal keys, at every socket of the process."""
+    """What the last frame is known by: equal bodies have equal keys, at every socket of the process."""
     size: int
     """Bytes, all frames together."""
     head: bytes
@@ -100,8 +100,6 @@ class Recording:
     socket: str
     type: str
     trace: list[Trace] = field(default_factory=list)
-    mask: int = 0
-    """A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message."""
     forwarded: Forwarded | None = None
     """Where a ``zmq.proxy`` moves this socket's messages: its counts instead of the probe's."""
     filters: tuple[Filter, ...] = ()
@@ -112,8 +110,13 @@ class Recording:
     """What this subscriber asked for."""
     counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
     """Reads the counters; set by the probe."""
-    watch: Callable[[bool, bool], None] = field(default=lambda _tracing, _gated: None)
-    """Tells the probe whether to trace and whether to pass by the gate; set by the probe."""
+    watch: Callable[[int | None, bool], None] = field(default=lambda _mask, _gated: None)
+    """Tells the probe what to trace and whether to pass by the gate; set by the probe.
+
+    A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message, None none.
+    """
+    overflowed: bool = False
+    """Whether messages went untraced because the buffer was full."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
 
@@ -175,7 +178,7 @@ class Recordings:
         for recording, counts in final.items():
             # Let go of the socket that the probe's closures hold.
             recording.counts = partial(_same, counts)
-            recording.watch = lambda _tracing, _gated: None
+            recording.watch = lambda _mask, _gated: None
             recording.ask = lambda: None
         return final
 

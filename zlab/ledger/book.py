@@ -108,7 +108,7 @@ class Book:
         received = {r: c.received for r, c in {**reading.second, **retired}.items()}
         for subscription in self._by_recording.values():
             recording = subscription.receiver
-            subscription.ended = subscription.ended or recording in retired
+            subscription.ended |= recording in retired and not reading.stopped
             subscription.publisher_ended |= any(p.rpartition(".")[0] in reading.ended for p in subscription.filters)
             if recording in received:
                 subscription.received = received[recording]

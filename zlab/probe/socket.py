@@ -27,6 +27,8 @@ T = TypeVar("T")
 Gate = Callable[[Direction], None]
 """Called before a send and after a recv while the socket is gated; returns when the message may pass."""
 
+_WHOLE = 512  # bytes up to which a body is hashed as a whole
+_PART = 64  # bytes of each part that is hashed of a longer one
 _HEAD = 64  # bytes of the first frame that are kept, enough for a topic
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.PUB, zmq.XPUB}
@@ -84,9 +86,10 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
 
     sent = sent_bytes = more_sent = refused = 0
     received = received_bytes = more_received = 0
-    # One test on the fast path covers all the reasons to leave it.
+    # One test on the fast path covers all the reasons to leave it; a second one those that concern every message.
     tracing, gated, asking = True, False, socket.type in _ENVELOPED
-    watching = True
+    watching = every = True
+    mask = 0
     first: bytes | None = None  # the first frame of a message that is being sent in parts
     size_sent = size_received = 0  # bytes of the parts so far
     more = False  # whether the last frame received has another behind it
@@ -100,7 +103,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         group: str | None = None,
     ) -> Any:
         nonlocal sent, sent_bytes, refused
-        if watching or flags or type(data) is not bytes or not copy:
+        if flags or type(data) is not bytes or not copy or (watching and (every or not key_of(data) & mask)):
             return observed_send(recording, data, flags, copy, track, routing_id, group)
         try:
             raw_send(data)
@@ -154,9 +157,9 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             for wanted in recording.filters:
                 if first.startswith(wanted.prefixes):
                     wanted.matched += 1
-        if tracing and len(trace) < TRACE_LIMIT:
-            key = hash(body if body is not None else bytes(data))
-            if not key & recording.mask:
+        if tracing:
+            key = key_of(body if body is not None else bytes(data))
+            if not key & mask and has_room():
                 head = first[:_HEAD] if publishes and first is not None else b""
                 matched = (
                     tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
@@ -171,14 +174,14 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         nonlocal received, received_bytes
         data = raw_recv(flags, copy, track)
-        if watching:
+        if watching and (every or not copy or not key_of(data) & mask):
             observe_recv(recording, data, copy)
             return data
         received += 1
         received_bytes += len(data)
         return data
 
-    def observe_recv(recording: Recording, data: Any, copy: bool) -> None:
+    def observe_recv(_: Recording, data: Any, copy: bool) -> None:
         nonlocal received, received_bytes, more_received, size_received, more
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
@@ -191,9 +194,9 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             more_received += 1
             return
         received += 1
-        if tracing and len(trace) < TRACE_LIMIT:
-            key = hash(data if type(data) is bytes else bytes(data))
-            if not key & recording.mask:
+        if tracing:
+            key = key_of(data if type(data) is bytes else bytes(data))
+            if not key & mask and has_room():
                 trace.append(Trace(perf_counter_ns(), Direction.RECV, received, key, size_received, b"", ()))
         size_received = 0
 
@@ -215,14 +218,22 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     def counts() -> Counts:
         return Counts(sent, sent + more_sent, sent_bytes, refused, received, received + more_received, received_bytes)
 
-    def watch(trace_now: bool, gate_now: bool) -> None:
-        nonlocal tracing, gated, watching
-        tracing, gated = trace_now, gate_now
+    def has_room() -> bool:
+        if len(trace) < TRACE_LIMIT:
+            return True
+        recording.overflowed = True
+        watch(None, gated)  # until the clock comes by again: at full rate tracing must not cost
+        return False
+
+    def watch(trace_mask: int | None, gate_now: bool) -> None:
+        nonlocal tracing, gated, watching, every, mask
+        tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
+        every = gated or asking or mask == 0
         watching = tracing or gated or asking
 
     def ask() -> None:
-        nonlocal asking, watching
-        asking = watching = True
+        nonlocal asking, watching, every
+        asking = watching = every = True
 
     recording.counts, recording.watch, recording.ask = counts, watch, ask
     methods: dict[str, Callable[..., Any]] = {"send": send, "recv": recv, "recv_multipart": recv_multipart}
@@ -236,6 +247,19 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             socket.__dict__.pop(name, None)
 
     return uninstall
+
+
+def key_of(data: bytes) -> int:
+    """What a body is known by: the same at every socket of the process.
+
+    The whole of a short body; of a long one its length and three parts, because hashing ten
+    kilobytes takes longer than sending them.
+    """
+    size = len(data)
+    if size <= _WHOLE:
+        return hash(data)
+    middle = size // 2
+    return hash((size, data[:_PART], data[middle : middle + _PART], data[-_PART:]))
 
 
 class Wait(NamedTuple):
@@ -261,7 +285,8 @@ def blocked_in(frame: FrameType | None) -> Wait:
         return _NOWHERE
     if frame.f_code is _POLL:
         registered = getattr(frame.f_locals.get("self"), "sockets", ())
-        probed = [s._recording for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
+        polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
+        probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
         timeout = frame.f_locals.get("timeout")
         limited = timeout is not None and timeout >= 0
         return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)

@@ -150,6 +150,9 @@ class Clock:
             for table in (first, second, retired):
                 if recording in table:
                     table[recording] = counts
+        overflowed = [r for r in live if r.overflowed]
+        for recording in overflowed:
+            recording.overflowed = False
         incidents = list(run.incidents)
         fresh = incidents[len(self._incidents_seen) :] if len(incidents) >= len(self._incidents_seen) else incidents
         self._incidents_seen = incidents
@@ -163,11 +166,11 @@ class Clock:
             ended=frozenset(node for _, node in fresh),
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
-            full=self.sampling == 1,
+            full=self.sampling == 1 and not overflowed,
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         self._learn_rates()
-        self._adapt(second)
+        self._adapt(second, again=bool(overflowed))
         events = self._fresh_events()
         self._sequence += 1
         return self.book.snapshot(
@@ -233,7 +236,7 @@ class Clock:
 
     # --- tracing -------------------------------------------------------------------------------
 
-    def _adapt(self, counts: dict[Recording, Counts]) -> None:
+    def _adapt(self, counts: dict[Recording, Counts], *, again: bool) -> None:
         """Trace every message while that is cheap, a sample above."""
         total = sum(c.sent + c.received for c in counts.values())
         crossings, self._total = max(0, total - self._total), total
@@ -245,7 +248,7 @@ class Clock:
         changed = mask != self._run.mask or (not fast) != self._run.tracing
         self.sampling = (mask + 1) * (round(PERIOD / _WINDOW) if fast else 1)
         self._run.mask = mask
-        if changed:
+        if changed or (again and not fast):
             self._trace(on=not fast)
 
     def _trace(self, *, on: bool) -> None:

@@ -118,8 +118,7 @@ class Run:
             for node in self.nodes.values():
                 gated = node.gate.needed()
                 for recording in tuple(node.recordings_by_socket.values()):
-                    recording.mask = self.mask
-                    recording.watch(self.tracing, gated)
+                    recording.watch(self.mask if self.tracing else None, gated)
 
     @contextmanager
     def fault(self, name: str, fault: Delays) -> Iterator[None]:
