@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,3 +153,25 @@ def eventually(condition, within: float = 30, what: str = ""):
         assert time.monotonic() < limit, f"not within {within} s: {what or condition}"
         pause.wait(0.05)
     return value
+
+
+def get(url: str, **request: object) -> tuple[int, str]:
+    """Status and text of an answer; status 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, ""
+    except urllib.error.URLError:
+        return 0, ""
+
+
+def page_settings(page: str) -> dict[str, object]:
+    """What the server tells a JupyterLab page."""
+    return json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

@@ -14,14 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from programs import ROOT, eventually
+from programs import ROOT, eventually, get, page_settings
 
 import zlab
 from zlab.cli import main, opening
@@ -147,16 +145,6 @@ def _read_until(terminal: int, pattern: str | None, within: float = 30) -> str:
 # --- zlab ------------------------------------------------------------------------------------------------------------
 
 
-def _get(url: str, **options) -> tuple[int, str]:
-    request = urllib.request.Request(url, **options)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, ""
-
-
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_serves_the_start_notebook_until_it_is_asked_to_end(asked: signal.Signals, clean: Clean) -> None:
     program = clean.zlab("--no-browser")
@@ -167,18 +155,18 @@ def test_it_serves_the_start_notebook_until_it_is_asked_to_end(asked: signal.Sig
     program.wrote("Ctrl-C")
     assert len(program.written) == 2
 
-    status, page = _get(address[0])
+    status, page = get(address[0])
     assert status == 200
-    settings = json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    settings = page_settings(page)
     assert settings["zlabStart"] == "notebooks/00_start_here.ipynb"
     assert "zlab" in [extension["name"] for extension in settings["federated_extensions"]]
-    assert _get(f"{base}api/contents")[0] == 403, "it must not be open to those without the token"
+    assert get(f"{base}api/contents")[0] == 403, "it must not be open to those without the token"
     listening = {
         c.laddr.ip for c in psutil.net_connections("tcp") if c.pid == program.pid and c.laddr.port == int(port)
     }
     assert listening == {"127.0.0.1"}
 
-    status, _ = _get(f"{base}api/kernels?token={token}", data=b"{}", method="POST")
+    status, _ = get(f"{base}api/kernels?token={token}", data=b"{}", method="POST")
     assert status == 201
     kernels = eventually(program.descendants)
     program.signal(asked)
@@ -191,7 +179,7 @@ def test_it_serves_the_start_notebook_until_it_is_asked_to_end(asked: signal.Sig
 def test_nothing_outlives_it_even_if_it_is_killed(clean: Clean) -> None:
     program = clean.zlab("--no-browser")
     base, token = program.wrote(r"(http://\S+?/)lab/\S+token=([^&\s]+)").groups()
-    assert _get(f"{base}api/kernels?token={token}", data=b"{}", method="POST")[0] == 201
+    assert get(f"{base}api/kernels?token={token}", data=b"{}", method="POST")[0] == 201
     kernels = eventually(program.descendants)
     program.signal(signal.SIGKILL)
     program.ended()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 START = "00_start_here.ipynb"
 _HOST = "127.0.0.1"
+_ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"  # JupyterLab would first ask whether news are welcome
 _COPIED = ".copied.json"
 
 
@@ -53,13 +54,15 @@ def open_lab(*, port: int = 0, browser: bool = True, verbose: bool = False) -> N
         nullcontext() if verbose else _stderr_for_this_process_only(),
     ):
         server = _server(folder.parent, port, token, workspaces, "INFO" if verbose else "ERROR")
-        page = server.web_app.settings["page_config_data"]
-        page["news"] = {"disabled": True}  # JupyterLab would first ask whether news are welcome
-        query = ""
-        if own:
-            # The labextension runs the notebook that the page's configuration names; no link can set that.
-            page["zlabStart"] = start
-            query = "zlab=run"
+        query = "zlab=run" if own else ""
+
+        def configure(_: object, page: dict[str, Any]) -> dict[str, Any]:
+            page["disabledExtensions"] = [*page.get("disabledExtensions", ()), _ANNOUNCEMENTS]
+            if own:  # the labextension runs the notebook that is named here, and no link can name it
+                page["zlabStart"] = start
+            return page
+
+        server.web_app.settings["page_config_hook"] = configure
         server.default_url = f"{server.base_url}lab/tree/{start}?{query}".rstrip("?")
         server.open_browser = browser and _has_screen()
         address = f"{server.connection_url}lab/tree/{start}?token={token}&{query}".rstrip("&")
