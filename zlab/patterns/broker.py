@@ -19,7 +19,7 @@ def queue(frontend: ZMQSocket, backend: ZMQSocket) -> None:
     zmq.proxy(frontend, backend)
 
 
-def broker(  # noqa: PLR0913 - a knob each
+def broker(
     clients: int = 3,
     workers: int = 2,
     *,
