@@ -77,7 +77,10 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
                 return
             try:
                 figure = charts.figure(self.history, live=True)
-                figure._config = {"displayModeBar": False, "responsive": True}  # noqa: SLF001 - plotly has no other way
+                # A count of views would be written to the connection of a closed notebook, an error on the console;
+                # for both, plotly has no public way.
+                figure._view_count = None  # noqa: SLF001
+                figure._config = {"displayModeBar": False, "responsive": True}  # noqa: SLF001
                 self._holder.children = (figure,)
                 self._figure = figure
             except Exception as error:  # noqa: BLE001 - the other views work without it; the log says why

@@ -40,6 +40,7 @@ function render({ model, el, signal }) {
   const g = below.getContext("2d"), m = above.getContext("2d");
 
   const wire = attach({ model, el, signal }, {
+    last: true,
     message(content, buffers) {
       pending.push([content, buffers]);
       if (pending.length > 4) pending.splice(0, pending.length - 4); // the latest win

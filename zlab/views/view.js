@@ -47,11 +47,23 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// A page that is loaded again says no good-bye: Python knows by these that its earlier views are gone.
+const random = () => Math.random().toString(36).slice(2);
+const LOAD = (globalThis.zlabLoad ??= random());
+function page() {
+  try {
+    return (sessionStorage.zlabPage ??= random());
+  } catch {
+    return LOAD; // no storage in a sandbox
+  }
+}
+
 // Connect a view to its Python half.
-//   on.message(content, buffers): "full" or "tick"; on.visible(on); on.lost(): the kernel is gone.
+//   on.message(content, buffers): "full" or "tick"; on.visible(on); on.lost(): the kernel is gone;
+//   on.last: whether Python must hear that it was closed with its notebook.
 // Returns {send, command(name, given, control), dispose}.
 function attach({ model, el, signal }, on) {
-  const id = Math.random().toString(36).slice(2);
+  const id = `${page()} ${LOAD} ${random()}`;
   const waiting = new Map(); // command number to what waits for it
   let commands = 0;
   let notebook = null;
@@ -60,6 +72,8 @@ function attach({ model, el, signal }, on) {
   let told = null;
   let timer = 0;
   let over = false;
+  let kernel = null;
+  let comm = "";
 
   el.classList.add("zlab-view");
   el.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own: "0 0" restarts the kernel, space scrolls
@@ -109,6 +123,8 @@ function attach({ model, el, signal }, on) {
       waiting.delete(content.c);
       entry.control?.(content.error ? "failed" : "done", content.error);
     } else if (content.t === "full" || content.t === "tick") {
+      comm = content.comm ?? comm;
+      kernel = model.widget_manager?.kernel ?? kernel;
       if (content.a) send({ t: "answer", n: content.n });
       on.message(content, buffers);
     }
@@ -117,6 +133,8 @@ function attach({ model, el, signal }, on) {
 
   model.on("comm_live_update", () => on.lost?.());
 
+  // `closed`: with its notebook. JupyterLab takes a closed notebook out of the page before its outputs, and its
+  // connection to the kernel with it; an output that is cleared or run again leaves a notebook that is still there.
   function dispose() {
     if (over) return;
     over = true;
@@ -124,18 +142,37 @@ function attach({ model, el, signal }, on) {
     observer.disconnect();
     document.removeEventListener("visibilitychange", tell);
     model.off("msg:custom", receive);
-    // JupyterLab takes a closed notebook out of the page before its outputs; an output that is cleared or run again
-    // leaves a notebook that is still there.
     const closed = notebook !== null && !notebook.isConnected;
-    try {
-      send({ t: "gone", closed });
-    } catch (error) {
-      console.debug("zlab: the kernel went first", error);
-    }
+    if (!closed) send({ t: "gone", closed });
+    else if (on.last) sayLast(kernel, comm, { v: id, t: "gone", closed });
   }
-  signal?.addEventListener("abort", dispose); // at once: after it, a closed notebook has no connection left
+
+  signal?.addEventListener("abort", dispose);
 
   return { id, send, command, dispose, shown: () => visible };
+}
+
+// Send one more message to a comm whose connection is closed, over a connection of its own.
+async function sayLast(kernel, comm, content) {
+  if (!kernel?.clone || !comm) return;
+  const own = kernel.clone({ handleComms: false });
+  try {
+    const future = own.sendShellMessage({
+      channel: "shell",
+      header: { msg_id: crypto.randomUUID?.() ?? String(Math.random()), msg_type: "comm_msg", username: "", session: own.clientId,
+        date: new Date().toISOString(), version: "5.2" },
+      parent_header: {},
+      metadata: {},
+      content: { comm_id: comm, data: { method: "custom", content } },
+      buffers: [],
+    }, false, true);
+    const idle = new Promise((done) => { future.onIOPub = (m) => { if (m.content.execution_state === "idle") done(); }; });
+    await Promise.race([idle, new Promise((done) => setTimeout(done, 10000))]);
+  } catch (error) {
+    console.debug("zlab: the kernel went first", error); // a notebook that shuts its kernel down stops the lab so
+  } finally {
+    own.dispose();
+  }
 }
 
 function darkTheme(el) {

@@ -20,6 +20,7 @@ _HERE = Path(__file__).parent
 _SLOWED = 0.5  # seconds between messages to a browser that does not answer: a busy kernel may have its answer waiting
 _LEFT = 60.0  # seconds without an answer after which nobody seems to be there
 _GIVEN_UP = 5.0
+_SILENT = 30.0
 
 
 def script(*names: str) -> str:
@@ -58,6 +59,7 @@ class View(anywidget.AnyWidget):
         self._told = told
         self._lock = threading.RLock()
         self._visible: dict[str, bool] = {}
+        self._heard: dict[str, float] = {}
         self._number = self._answered = 0
         self._sent_at = self._answered_at = float("-inf")
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -113,17 +115,19 @@ class View(anywidget.AnyWidget):
         self._sent_at = time.monotonic()
         word = "full" if last else kind
         answer = self._number % self.acknowledged == 0
+        if word == "full":
+            content = {**content, "comm": self.model_id}
         self.send({"t": word, "n": self._number, "a": answer, **content}, buffers=list(buffers))
 
     def _receive(self, _: object, content: dict[str, Any], __: object) -> None:
         view = str(content.get("v", ""))
         match content.get("t"):
             case "ready":
-                self._show(view, on=bool(content.get("on", True)), fresh=True)
+                self._show(view, on=bool(content["on"]), fresh=True)
             case "visible":
                 self._show(view, on=bool(content["on"]), fresh=bool(content["on"]))
             case "answer":
-                self._answered, self._answered_at = max(self._answered, int(content["n"])), time.monotonic()
+                self._answer(view, int(content["n"]))
             case "do":
                 self._carry_out(content)
             case "gone":
@@ -132,9 +136,22 @@ class View(anywidget.AnyWidget):
         if self._told is not None:
             self._told(content)
 
+    def _answer(self, view: str, number: int) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._answered, self._answered_at = max(self._answered, number), now
+            self._heard[view] = now
+            self._visible[view] = True
+            # A page that crashed said no good-bye: others answer, it does not.
+            for other in [v for v, on in self._visible.items() if on and now - self._heard.get(v, now) > _SILENT]:
+                del self._visible[other]
+
     def _show(self, view: str, *, on: bool, fresh: bool) -> None:
         with self._lock:
+            for other in [v for v in self._visible if _reloaded(v, view)]:
+                del self._visible[other]  # the page was loaded again since
             self._visible[view] = on
+            self._heard[view] = time.monotonic()
             if fresh:
                 self._answered, self._answered_at = self._number, time.monotonic()
                 self._publish("full", self.full(self._source.snapshot()))
@@ -157,3 +174,8 @@ def keep_replies_apart(comm: object) -> None:
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _, subshell: subshell  # noqa: SLF001
+
+
+def _reloaded(before: str, now: str) -> bool:
+    # A view is called "page load view": the same browser page, loaded again, is without its earlier views.
+    return before.split()[:1] == now.split()[:1] and before.split()[:2] != now.split()[:2]
