@@ -17,6 +17,8 @@ from zlab.views.ledger import Ledger
 from zlab.views.log import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zlab.ledger.snapshot import Snapshot
     from zlab.views.source import Source
 
@@ -47,7 +49,8 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         grid.add_class("zlab-grid")
         super().__init__(children=(grid,))
         self.add_class("zlab-dashboard")  # its width decides how many columns the grid has
-        source.subscribe(self._on_snapshot)
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._unsubscribe = source.subscribe(self._on_snapshot)
 
     def __repr__(self) -> str:
         """One line: a widget's own would list all traits."""
@@ -58,6 +61,8 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         if self._changed and self._figure is not None and any(self._charts_seen.values()):
             self._changed = False
             charts.update(self._figure, self.history)
+        if snapshot.state == "stopped":
+            self._unsubscribe()
 
     def _told(self, content: dict[str, Any]) -> None:
         view = str(content.get("v", ""))

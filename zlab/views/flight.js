@@ -55,9 +55,11 @@ class Flights {
   }
 
   // Draw what is in the air and forget what has arrived; says how many there are.
-  draw(g, now, lanes, colours, halo, radius) {
+  //   camera: {scale, x, y}, from the graph's units to the canvas's own pixels.
+  draw(g, now, lanes, sprites, camera) {
     let kept = 0, flying = 0;
-    const paths = colours.map(() => []);
+    const { scale, x, y } = camera, half = sprites[0].width / 2;
+    g.setTransform(1, 0, 0, 1, 0, 0);
     for (let i = 0; i < this.count; i++) {
       if (this.end[i] <= now) continue;
       if (kept !== i) {
@@ -70,29 +72,27 @@ class Flights {
         flying++;
         const at = 32 * (now - this.start[kept]) / (this.end[kept] - this.start[kept]);
         const k = Math.min(31, at | 0), f = at - k, p = lanes[this.link[kept]].points;
-        paths[this.kind[kept] % colours.length].push(
-          p[2 * k] + f * (p[2 * k + 2] - p[2 * k]),
-          p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1]),
-        );
+        g.drawImage(sprites[this.kind[kept] % sprites.length],
+          (p[2 * k] + f * (p[2 * k + 2] - p[2 * k])) * scale + x - half,
+          (p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1])) * scale + y - half);
       }
       kept++;
     }
     this.count = kept;
-    for (const [k, points] of paths.entries()) {
-      if (!points.length) continue;
-      g.beginPath();
-      for (let j = 0; j < points.length; j += 2) {
-        g.moveTo(points[j] + radius, points[j + 1]);
-        g.arc(points[j], points[j + 1], radius, 0, 6.2832);
-      }
-      if (halo) {
-        g.strokeStyle = halo;
-        g.lineWidth = radius * 0.55;
-        g.stroke();
-      }
-      g.fillStyle = colours[k];
-      g.fill();
-    }
     return flying;
   }
+}
+
+// A dot of each colour, drawn once: copying it is far cheaper than drawing it again for each message and frame.
+function dots(colours, halo, radius) {
+  return colours.map((colour) => {
+    const size = 2 * Math.ceil(radius * 1.35 + 1), canvas = new OffscreenCanvas(size, size), g = canvas.getContext("2d");
+    for (const [fill, r] of [[halo, radius * 1.32], [colour, radius]]) {
+      g.beginPath();
+      g.arc(size / 2, size / 2, r, 0, 7);
+      g.fillStyle = fill;
+      g.fill();
+    }
+    return canvas.transferToImageBitmap();
+  });
 }

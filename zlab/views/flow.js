@@ -18,7 +18,7 @@ function render({ model, el, signal }) {
   let style = STYLES.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
   let view = { scale: 1, x: 0, y: 0 }, fitted_ = true, width = 0, height = 0, dpr = 1;
   let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false;
-  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null;
+  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, sprites = null, spriteKey = "";
 
   const below = make("canvas"), above = make("canvas");
   const nodes = make("div.zlab-nodes");
@@ -204,13 +204,14 @@ function render({ model, el, signal }) {
   function drawMotion() {
     m.setTransform(1, 0, 0, 1, 0, 0);
     m.clearRect(0, 0, above.width, above.height);
-    camera(m);
-    if (still.matches) drawRates();
+    if (still.matches) { camera(m); drawRates(); }
     else {
-      const radius = Math.max(3.6, 2.4 / view.scale);
-      const flying = flights.draw(m, clock, lanes, style.kinds, style.page, radius);
+      const radius = Math.max(3.6 * view.scale, 2.6) * dpr, key = radius.toFixed(1) + style.page + style.ink;
+      if (key !== spriteKey) { spriteKey = key; sprites = dots(style.kinds, style.page, radius); }
+      const flying = flights.draw(m, clock, lanes, sprites, { scale: dpr * view.scale, x: dpr * view.x, y: dpr * view.y });
       if (flying) el.dataset.flying = flying; // for who watches over this page
     }
+    camera(m);
     for (let i = 0; i < lanes.length; i++) drawQueue(m, lanes[i], live[i].queued, figures?.links[i].capacity ?? 0, style, view.scale);
   }
 
@@ -320,7 +321,6 @@ function render({ model, el, signal }) {
   }
 
   function inspect(i) {
-    tip.hidden = true;
     inspector.show(graph.nodes[i], looks[i], figures?.nodes[i], at, place(i), over);
   }
 
@@ -419,7 +419,7 @@ function render({ model, el, signal }) {
     fingers.delete(event.pointerId);
     above.style.cursor = "default";
     if (drag && event.type === "pointerup") {
-      if (!drag.far && drag.node !== undefined) inspect(drag.node);
+      if (!drag.far && drag.node !== undefined) { tip.hidden = true; inspect(drag.node); }
       else if (!drag.far && inspector.open) inspector.close();
       else if (drag.far && drag.node !== undefined) {
         const box = boxes[drag.node];

@@ -100,9 +100,10 @@ class Inspector {
     }
     write(this.title, node.name);
     write(this.state, stateOf(look, own, at));
-    const dead = DEAD.has(look.state);
+    const dead = DEAD.has(look.state), held = this.panel.contains(document.activeElement);
     this.kill.disabled = over || dead;
     this.restart.disabled = over || !dead;
+    if (held && document.activeElement.disabled) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
     this.trace.hidden = !own?.traceback;
     write(this.trace, own?.traceback ?? "");
     const width = this.panel.offsetWidth, height = this.panel.offsetHeight;

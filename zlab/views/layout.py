@@ -22,6 +22,7 @@ _SLOT = 13.0
 _LEAST_WIDTH, _MOST_WIDTH, _LEAST_HEIGHT = 136.0, 230.0, 60.0
 _ASPECT = 1.7  # width by height that a picture should have at least: outputs are wide
 _SWEEPS = 6
+_SHIFT = (_LEAST_HEIGHT + _ROW_GAP) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,13 @@ def cards(topology: Topology) -> dict[str, Card]:
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
     size = {node.name: _size(topology, node.name, rank) for node in topology.nodes}
     columns = _columns(layers, size)
-    width = sum(max(size[n][0] for n in column) for column, _ in columns) + sum(gap for _, gap in columns[1:])
+    width = sum(max(size[n][0] for n in column) for column, *_ in columns) + sum(gap for _, gap, _ in columns[1:])
     placed: dict[str, Card] = {}
     x = -width / 2
-    for column, gap in columns:
+    for column, gap, shift in columns:
         widest = max(size[n][0] for n in column)
         x += gap + widest / 2 if placed else widest / 2
-        y = -_height(column, size) / 2
+        y = shift - _height(column, size) / 2
         for name in column:
             high = size[name][1]
             placed[name] = Card(round(x, 1), round(y + high / 2, 1), widest, high)
@@ -137,17 +138,18 @@ def _height(column: Sequence[str], size: Mapping[str, tuple[float, float]]) -> f
 
 def _columns(
     layers: Sequence[Sequence[str]], size: Mapping[str, tuple[float, float]]
-) -> list[tuple[Sequence[str], float]]:
-    # A layer too high for its picture is dealt to several columns: the gap before each, and what stands in it.
+) -> list[tuple[Sequence[str], float, float]]:
+    # A layer too high for its picture is dealt to several columns: what stands in each, the gap before it, and how far
+    # it is moved down, so that the lanes to one column pass between the cards of the other.
     split = [1] * len(layers)
     while True:
         columns = [
-            (layer[k::parts], GAP if k == 0 else _COLUMN_GAP)
+            (layer[k::parts], GAP if k == 0 else _COLUMN_GAP, (k % 2 - 0.5) * _SHIFT if parts > 1 else 0.0)
             for layer, parts in zip(layers, split, strict=True)
             for k in range(parts)
         ]
-        high = max(_height(column, size) for column, _ in columns)
-        wide = sum(max(size[n][0] for n in column) + gap for column, gap in columns)
+        high = max(_height(column, size) for column, *_ in columns)
+        wide = sum(max(size[n][0] for n in column) + gap for column, gap, _ in columns)
         tallest = max(range(len(layers)), key=lambda i: _height(layers[i][:: split[i]], size))
         if wide >= _ASPECT * high or len(layers[tallest]) < 4 * split[tallest]:
             return columns

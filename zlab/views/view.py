@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -99,7 +99,7 @@ class View(anywidget.AnyWidget):
             self._unsubscribe()
 
     def _due(self) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         period = self.period
         if self._number - self._answered > 3 * self.acknowledged:
             period = _GIVEN_UP if now - self._answered_at > _LEFT else max(_SLOWED, period)
@@ -112,7 +112,7 @@ class View(anywidget.AnyWidget):
             return
         content, buffers = message
         self._number += 1
-        self._sent_at = time.monotonic()
+        self._sent_at = monotonic()
         word = "full" if last else kind
         answer = self._number % self.acknowledged == 0
         if word == "full":
@@ -137,7 +137,7 @@ class View(anywidget.AnyWidget):
             self._told(content)
 
     def _answer(self, view: str, number: int) -> None:
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             self._answered, self._answered_at = max(self._answered, number), now
             self._heard[view] = now
@@ -151,9 +151,9 @@ class View(anywidget.AnyWidget):
             for other in [v for v in self._visible if _reloaded(v, view)]:
                 del self._visible[other]  # the page was loaded again since
             self._visible[view] = on
-            self._heard[view] = time.monotonic()
+            self._heard[view] = monotonic()
             if fresh:
-                self._answered, self._answered_at = self._number, time.monotonic()
+                self._answered, self._answered_at = self._number, monotonic()
                 self._publish("full", self.full(self._source.snapshot()))
 
     def _carry_out(self, content: dict[str, Any]) -> None:
