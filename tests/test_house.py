@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from programs import ROOT
@@ -31,6 +32,13 @@ def test_it_has_one_version() -> None:
     written = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     extension = json.loads((ROOT / "labextension" / "package.json").read_text())["version"]
     assert version("zlab") == written == extension
+
+
+def test_the_installed_labextension_is_the_one_here() -> None:
+    """An editable install copies it once."""
+    installed = Path(sys.prefix, "share", "jupyter", "labextensions", "zlab", "static", "remoteEntry.js")
+    here = ROOT / "labextension" / "static" / "remoteEntry.js"
+    assert installed.read_text() == here.read_text(), "run pip install -e . again"
 
 
 def test_importing_it_is_quick() -> None:
