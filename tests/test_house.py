@@ -43,7 +43,7 @@ def test_the_installed_labextension_is_the_one_here() -> None:
 
 def test_importing_it_is_quick() -> None:
     """pandas, plotly and the rest are imported by what needs them."""
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, zlab; print(*sys.modules)"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"pandas", "plotly", "ipywidgets", "networkx", "IPython", "jupyterlab", "rich"} & set(loaded)
+    program = "import sys, time; t = time.process_time(); import zlab; print(time.process_time() - t, *sys.modules)"
+    runs = [subprocess.check_output([sys.executable, "-c", program], text=True).split() for _ in range(3)]
+    assert not {"pandas", "plotly", "ipywidgets", "networkx", "IPython", "jupyterlab", "rich"} & set(runs[0])
+    assert min(float(run[0]) for run in runs) < 0.3  # seconds of the processor, which others' load leaves alone
