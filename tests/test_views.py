@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from collections import Counter
 from dataclasses import replace
 from io import StringIO
 
@@ -225,17 +226,19 @@ def test_a_batch_is_packed_as_the_browser_reads_it(lab):
 
 def test_too_many_messages_are_thinned_evenly_and_it_is_said_how_many_there_were(lab, sent):
     _, wait = sent
-    many = [Flight(0, 0, i / 1000, i / 1000, 1) for i in range(1000)]
+    many = [Flight(i % 40, 0, i / 1000, i / 1000, 1) for i in range(4000)]
     chosen = batch.thin(many)
-    assert len(chosen) == batch.MOST
-    gaps = np.diff([f.received for f in chosen])
-    assert gaps.max() < 2 * gaps.min() + 1e-9
+    assert Counter(f.link for f in chosen) == dict.fromkeys(range(40), 2)
+    assert len(chosen) <= batch.MOST
+    assert [f.received for f in chosen] == sorted(f.received for f in chosen)
+    one = batch.thin([f for f in many if f.link == 7])
+    assert np.diff([f.received for f in one]) == pytest.approx([0.8] * 4)
     dashboard = Dashboard(lab)
     lab.publish(at=1.05)
     dashboard.flow._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
     links = tuple(replace(link, delivered=link.delivered + 500) for link in lab.latest.links)
-    lab.publish(at=1.1, flights=tuple(many), links=links)
-    assert wait(t="tick", of=500 * len(links))[1]["shown"] == batch.MOST
+    lab.publish(at=1.1, flights=tuple(f for f in many if f.link < 6), links=links)
+    assert wait(t="tick", of=500 * len(links))[1]["shown"] == 6 * batch.MOST_ON_LINK
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.__name__)

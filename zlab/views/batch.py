@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ STATES = tuple(NodeState)
 _NUMBER = {state: i for i, state in enumerate(STATES)}
 MOST = 90
 """Messages drawn for one batch: some 500 in the air."""
+MOST_ON_LINK = 5
+"""Messages drawn for one batch on one link: more would be a line and not dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,20 @@ def encode(snapshot: Snapshot, flights: Sequence[Flight]) -> Batch:
     return Batch(len(chosen), b"".join(a.tobytes() for a in (queued, rate, sent, received, link, kind, state)))
 
 
-def thin(flights: Sequence[Flight], most: int = MOST) -> Sequence[Flight]:
-    """At most so many, evenly chosen in the order in which they were received."""
+def thin(flights: Sequence[Flight]) -> Sequence[Flight]:
+    """As many as an eye can tell apart, evenly chosen on each link, in the order in which they were received."""
     in_order = sorted(flights, key=lambda f: f.received)
-    if len(in_order) <= most:
-        return in_order
-    return [in_order[i * len(in_order) // most] for i in range(most)]
+    links: dict[int, list[Flight]] = defaultdict(list)
+    for flight in in_order:
+        links[flight.link].append(flight)
+    share = MOST_ON_LINK  # the busy links give way, so that a quiet one is never left out
+    while share > 1 and sum(min(share, len(one)) for one in links.values()) > MOST:
+        share -= 1
+    chosen = [f for one in links.values() for f in _evenly(one, share)]
+    return _evenly(sorted(chosen, key=lambda f: f.received), MOST)
+
+
+def _evenly(flights: Sequence[Flight], most: int) -> Sequence[Flight]:
+    if len(flights) <= most:
+        return flights
+    return [flights[i * len(flights) // most] for i in range(most)]

@@ -118,6 +118,7 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
     Raises:
         ValueError: snapshots without a topology.
     """
+    import pandas  # noqa: F401, ICN001 - plotly asks sys.modules for it, and fails while another thread imports it
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 

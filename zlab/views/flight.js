@@ -21,12 +21,14 @@ class Flights {
   }
 
   // Take a batch in. `now` is the picture's clock; the batch tells what happened in the `span` seconds before it.
-  add(now, span, sent, received, link, kind, speed) {
+  // Of a sample, only the order is told: it is spread evenly, for its bursts are those of the sampling.
+  add(now, span, sent, received, link, kind, speed, sample) {
     const lasting = FLIGHT * Math.min(2, Math.max(1, Math.pow(1 / Math.max(speed, 0.01), 0.25)));
     const order = Array.from(sent.keys()).sort((a, b) => sent[a] - sent[b]);
+    const late = sample ? rank(received) : null;
     for (const i of order) {
       const l = link[i], { source, target } = this.graph.links[l];
-      const natural = now + Math.max(0, span + received[i]); // one batch is played while the next is on its way
+      const natural = now + (late ? span * late[i] : Math.max(0, span + received[i])); // one batch is played while the next is on its way
       let start = natural;
       const heard = this.arrivals[source];
       for (let k = heard.length - 1; k >= 0; k--) {
@@ -81,6 +83,13 @@ class Flights {
     this.count = kept;
     return flying;
   }
+}
+
+// The place of each in the order of their times, from 0 to 1.
+function rank(times) {
+  const places = new Float32Array(times.length);
+  Array.from(times.keys()).sort((a, b) => times[a] - times[b]).forEach((i, place) => { places[i] = place / times.length; });
+  return places;
 }
 
 // A dot of each colour, drawn once: copying it is far cheaper than drawing it again for each message and frame.

@@ -107,7 +107,7 @@ function render({ model, el, signal }) {
       el.classList.toggle("zlab-over", over);
       dirty = true;
     }
-    if (F) flights.add(clock, span, sent, received, link, kind, speed);
+    if (F) flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2);
     if (content.kinds) { kinds = content.kinds; drawLegend(); }
     if (buffers[1]) { figures = json(buffers[1]); dirty = dirty || inspector.open; }
     // How many of the messages are shown, over the last seconds.

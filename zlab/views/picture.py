@@ -129,6 +129,7 @@ def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
     share = min(1.0, figures.queued / figures.capacity) if figures.capacity else 0.5
     left = x - 38 if way > 0 else x + 12
     colour = COLOUR[NodeState.FAILED] if share > 0.95 else COLOUR[NodeState.SEND]  # noqa: PLR2004 - all but full
+    yield f"<g><title>{escape(figures.name)}: {units.count(figures.queued)} queued</title>"
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="26" height="8" rx="2" fill="#fff" stroke="{_EDGE}"/>'
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="{max(2, 26 * share):g}" height="8" rx="2" fill="{colour}"/>'
     yield f"<title>{escape(f'{figures.name}: {units.count(figures.queued)} queued')}</title>"
