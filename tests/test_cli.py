@@ -23,6 +23,7 @@ from programs import ROOT, eventually, get, page_settings
 
 import zlab
 from zlab.cli import main, opening
+from zlab.cli.running import run
 from zlab.topology import TRANSPORTS
 
 if TYPE_CHECKING:
@@ -140,6 +141,27 @@ def _read_until(terminal: int, pattern: str | None, within: float = 30) -> str:
             break
         seen += read.decode(errors="replace")
     return seen
+
+
+def test_run_ends_with_its_nodes_and_names_those_that_failed(capsys) -> None:
+    def quits(out) -> None:
+        out.send(b"bye")
+
+    def fails(inbox) -> None:
+        inbox.recv()
+        raise RuntimeError("no more")
+
+    topology = zlab.Topology(
+        "short",
+        [
+            zlab.Node("one", quits, out=zlab.PUSH.bind("words")),
+            zlab.Node("other", fails, inbox=zlab.PULL.connect("words")),
+        ],
+    )
+    assert run(topology, transport="inproc") == ["other"]
+    printed = capsys.readouterr()
+    assert "zlab: other failed: RuntimeError: no more" in printed.err
+    assert "1 delivered" in printed.out
 
 
 # --- zlab ------------------------------------------------------------------------------------------------------------
@@ -284,6 +306,13 @@ def test_a_strangers_notebook_does_not_run_by_itself() -> None:
     (folder / opening.START).write_text(_notebook("evil"))
     assert opening.notebooks()[1] is False
     assert _said(folder / opening.START) == "evil"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_folder_that_takes_no_copy_is_told_in_one_line(capsys) -> None:
+    Path("zlab-notebooks").touch()
+    assert main(["--no-browser"]) == 2
+    assert capsys.readouterr().err.startswith("zlab: no place for the notebooks here")
 
 
 def test_a_clone_saves_its_notebooks_as_git_has_them(tmp_path: Path) -> None:

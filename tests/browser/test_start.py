@@ -35,8 +35,10 @@ def seen(clean: Clean, chromium: Browser) -> Iterator[Visit]:
 def test_messages_move_without_pressing_anything(seen: Visit) -> None:
     seen.watch_figures_rise()
     seen.keep("dashboard")
+    seen.page.set_viewport_size({"width": 1280, "height": 1180})
     first = seen.ledger()
     seen.until(lambda: all(now > then for now, then in zip(seen.ledger(), first, strict=True)))
+    seen.keep("dashboard-tall")
     expect(seen.page.get_by_text("Jupyter news")).to_have_count(0)
 
 

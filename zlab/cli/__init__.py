@@ -88,11 +88,11 @@ def _positive(text: str) -> float:
 
 
 def _open(options: argparse.Namespace) -> int:
-    from zlab.cli.opening import PortBusyError, open_lab
+    from zlab.cli.opening import OpeningError, open_lab
 
     try:
         open_lab(port=options.port, browser=not options.no_browser, verbose=options.verbose)
-    except PortBusyError as error:
+    except OpeningError as error:
         return _complain(str(error))
     return 0
 

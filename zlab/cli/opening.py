@@ -29,8 +29,8 @@ _ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"  # JupyterLab wo
 _COPIED = ".copied.json"
 
 
-class PortBusyError(Exception):
-    """Another program listens on the port that was asked for."""
+class OpeningError(Exception):
+    """It cannot open; the message is one line and says what to do."""
 
 
 def open_lab(*, port: int = 0, browser: bool = True, verbose: bool = False) -> None:
@@ -42,10 +42,13 @@ def open_lab(*, port: int = 0, browser: bool = True, verbose: bool = False) -> N
         verbose: whether to show what JupyterLab and the kernels log.
 
     Raises:
-        PortBusyError: somebody listens on `port`.
+        OpeningError: somebody listens on `port`, or the current folder takes no copy of the notebooks.
     """
     port = _free_port(port)
-    folder, own = notebooks()
+    try:
+        folder, own = notebooks()
+    except OSError as error:
+        raise OpeningError(f"no place for the notebooks here ({error}): go to a folder of your own") from None
     start = f"{folder.name}/{START}"
     token = secrets.token_urlsafe(24)
     with (
@@ -113,7 +116,10 @@ def notebooks() -> tuple[Path, bool]:
     folder = Path.cwd() / "zlab-notebooks"
     folder.mkdir(exist_ok=True)
     record = folder / _COPIED
-    copied = json.loads(record.read_text()) if record.exists() else {}
+    try:
+        copied = json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):
+        copied = {}
     for shipped in sorted((package / "notebooks").glob("*.ipynb")):
         mine = folder / shipped.name
         if not mine.exists() or (source(mine) == copied.get(shipped.name) != source(shipped)):
@@ -162,7 +168,7 @@ def _free_port(port: int) -> int:
         try:
             listener.bind((_HOST, port))
         except OSError as error:
-            raise PortBusyError(f"port {port} cannot be had ({error.strerror}): choose another, or none") from None
+            raise OpeningError(f"port {port} cannot be had ({error.strerror}): choose another, or none") from None
         found: int = listener.getsockname()[1]
         return found
 
