@@ -132,7 +132,7 @@ def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
     yield f"<g><title>{escape(figures.name)}: {units.count(figures.queued)} queued</title>"
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="26" height="8" rx="2" fill="#fff" stroke="{_EDGE}"/>'
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="{max(2, 26 * share):g}" height="8" rx="2" fill="{colour}"/>'
-    yield f"<title>{escape(f'{figures.name}: {units.count(figures.queued)} queued')}</title>"
+    yield "</g>"
 
 
 def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: NodeFigures | None) -> Iterator[str]:
