@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from browsing import visit
 from playwright.sync_api import expect
@@ -96,6 +97,36 @@ def test_a_reload_shows_messages_moving_again(seen: Visit) -> None:
     seen.watch_figures_rise()
     seen.page.reload()
     seen.watch_figures_rise()
+
+
+def test_controls_work_while_a_cell_is_busy(seen: Visit) -> None:
+    seen.watch_figures_rise()
+    cells = seen.page.locator(".jp-CodeCell")
+    cells.nth(1).locator(".cm-content").click()
+    seen.page.keyboard.press("Control+a")
+    seen.page.keyboard.insert_text("import threading; threading.Event().wait()")
+    seen.page.keyboard.press("Control+Enter")
+    expect(cells.nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    seen.pause.click()
+    expect(seen.state).to_have_text("paused")
+    expect(cells.nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    seen.page.get_by_role("button", name=re.compile("Interrupt the kernel")).click()
+    expect(cells.nth(1).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
+
+
+def test_closing_the_notebook_stops_the_lab(clean: Clean, chromium: Browser) -> None:
+    program = clean.zlab("--no-browser")
+    with visit(chromium, program.wrote(r"http://\S+")[0]) as seen:
+        seen.watch_figures_rise()
+        (kernel,) = (each for each in program.descendants() if "ipykernel_launcher" in each.cmdline())
+        ports = _listening(kernel)
+        seen.page.locator(".lm-TabBar-tabCloseIcon:visible").first.click()
+        seen.page.get_by_role("button", name=re.compile("Discard|Don't save", re.IGNORECASE)).click()
+        seen.until(lambda: len(_listening(kernel)) == len(ports) - 1)  # the kernel's own stay
+
+
+def _listening(process: psutil.Process) -> list[int]:
+    return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
 
 
 def test_no_other_notebook_runs_by_itself(clean: Clean, chromium: Browser) -> None:
