@@ -21,7 +21,7 @@ class Controls(View):
     """What a person can do to the lab as a whole; a control that waits for a busy kernel says so."""
 
     _esm = script("controls.js")
-    period = 0.25
+    period = 0.4
     acknowledged = 4
 
     name = traitlets.Unicode().tag(sync=True)
