@@ -22,6 +22,7 @@ PERIOD = 0.5
 POINTS = 121
 """A minute."""
 _LINES = 8
+_LATE = 4  # points: a snapshot so late stands for those that it missed, a longer gap is shown
 COLOURS = ("#2f8fd0", "#e0702a", "#1fa37c", "#cf78ad", "#d9a01c", "#7a6fd0", "#8a7a3a", "#7d8794")
 """Told apart by colour-blind people, legible on white and on black."""
 _TEXT = "#858d98"
@@ -63,9 +64,11 @@ class History:
                 steps = min(max(1, missed), POINTS)
                 array[:, :-steps] = array[:, steps:]
                 array[:, -steps:] = np.nan
-            self._rates[:, -1] = [sum(snapshot.links[i].rate for i in links) for links in self._groups.values()]
+            late = max(1, missed) if missed <= _LATE else 1
+            rates = [[sum(snapshot.links[i].rate for i in links)] for links in self._groups.values()]
+            self._rates[:, -late:] = rates
             if latency is not None and snapshot.state == "running":
-                self._latency[:, -1] = latency.p50, latency.p99
+                self._latency[:, -late:] = [[latency.p50], [latency.p99]]
         return True
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
