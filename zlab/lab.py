@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from zlab.faults import Delay
     from zlab.recording import Event
+    from zlab.runtime.gates import Delays
     from zlab.views.dashboard import Dashboard
 
 _WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
@@ -159,11 +159,12 @@ class Lab:
         Raises:
             KeyError: no such node.
             RuntimeError: the lab is stopped.
+            TimeoutError: what ran before does not end within 2 seconds.
             TopologyError: its endpoint cannot be bound again.
         """
         self._run.restart(node)
 
-    def fault(self, node: str, fault: Delay) -> AbstractContextManager[None]:
+    def fault(self, node: str, fault: Delays) -> AbstractContextManager[None]:
         """Disturb a node for as long as the ``with`` block lasts.
 
         Args:

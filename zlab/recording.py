@@ -72,9 +72,20 @@ class Counts(NamedTuple):
 class Filter:
     """What one subscriber asked for, and how many messages of one publisher matched it."""
 
+    publisher: Recording
     receiver: Recording
     prefixes: tuple[bytes, ...]
+    began: int
+    """What the publisher had sent when the subscriber came."""
+    ended: int | None = None
+    """What it had sent when the subscriber went."""
     matched: int = 0
+
+    @property
+    def filtered(self) -> int:
+        """Messages sent meanwhile that did not match."""
+        ended = self.publisher.counts().sent if self.ended is None else self.ended
+        return max(0, ended - self.began - self.matched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ class Recording:
     node: str
     socket: str
     type: str
+    epoch: int = 0
+    """How many restarts there had been when it was opened."""
     trace: list[Trace] = field(default_factory=list)
     forwarded: Forwarded | None = None
     """Where a ``zmq.proxy`` moves this socket's messages: its counts instead of the probe's."""
@@ -136,15 +149,34 @@ def _same(counts: Counts) -> Counts:
     return counts
 
 
+@dataclass(frozen=True, slots=True)
+class Facing:
+    """A subscriber that faces a publisher, by the topology."""
+
+    receiver: str
+    """The full name of the subscriber's socket."""
+    binds: bool
+    """Whether it is the publisher that binds."""
+    reconnects: bool
+    """Whether ZeroMQ connects again when the binding side comes back: not over inproc."""
+
+    def joins(self, publisher: Recording, receiver: Recording) -> bool:
+        """Whether these two lives of theirs can meet."""
+        binding, connecting = (publisher, receiver) if self.binds else (receiver, publisher)
+        return self.reconnects or connecting.epoch >= binding.epoch
+
+
 class Recordings:
     """All recordings of one lab: the live ones, and those whose socket has closed."""
 
-    def __init__(self, facing: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, facing: Mapping[str, tuple[Facing, ...]]) -> None:
         """Start empty.
 
         Args:
-            facing: for each publisher's full name, the full names of the subscribers that face it.
+            facing: for each publisher's full name, the subscribers that face it.
         """
+        self.epoch = 0
+        """How many restarts there have been."""
         self._facing = facing
         self._lock = Lock()
         self.live: tuple[Recording, ...] = ()
@@ -154,6 +186,7 @@ class Recordings:
     def add(self, recording: Recording) -> None:
         """Note a socket that has opened."""
         with self._lock:
+            recording.epoch = self.epoch
             self.live = (*self.live, recording)
             if self.multipart:
                 recording.ask()
@@ -202,7 +235,14 @@ class Recordings:
         names = self._facing.get(publisher.name, ())
         known = {f.receiver: f for f in publisher.filters}
         # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
-        wanted = tuple(known.get(r) or Filter(r, r.subscriptions) for r in self.live if r.name in names)
+        sent = publisher.counts().sent
+        wanted = tuple(
+            known.get(r) or Filter(publisher, r, r.subscriptions, sent)
+            for r in self.live
+            if any(facing.receiver == r.name and facing.joins(publisher, r) for facing in names)
+        )
         if set(wanted) != set(publisher.filters):
+            for gone in set(publisher.filters) - set(wanted):
+                gone.ended = sent
             publisher.filters = wanted
             publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)

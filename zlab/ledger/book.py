@@ -178,7 +178,6 @@ class Book:
         lives = [s for s in self._subscriptions[link.receiver] if link.sender in s.filters]
         publishers = sum(1 for other in self.topology.links if other.receiver == link.receiver)
         total = Row(0, 0, 0, {}, {})
-        seen = 0
         for life in lives:
             row = life.row(
                 received=life.received,
@@ -189,13 +188,13 @@ class Book:
             if publishers > 1:
                 row = _portion(row, life, link.sender)
             total = _plus(total, row)
-            seen += sum(f.matched for f in life.filters[link.sender])
-        sent = self._second.get(link.sender, _NOTHING).sent
+            total = replace(total, filtered=total.filtered + sum(f.filtered for f in life.filters[link.sender]))
         if self._specs[link.receiver].type is SocketType.XSUB:
             # Its subscriptions are messages of its own, which a proxy may have sent unseen.
             came = self._second.get(link.receiver, _NOTHING).received
+            sent = self._second.get(link.sender, _NOTHING).sent
             return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
-        return replace(total, filtered=max(0, sent - seen)) if len(lives) == 1 else total
+        return total
 
     def _link(self, index: int, link: Link, at: float) -> LinkFigures:
         now, _, rows = self._past[-1]
@@ -322,7 +321,12 @@ class Book:
 
     def _group(self, links: Iterable[Link]) -> Iterable[Exchange]:
         rays = [
-            Ray(i, link.sender, link.receiver)
+            Ray(
+                i,
+                link.sender,
+                link.receiver,
+                keeps=link.endpoint in self._specs[link.sender].connects and link.endpoint not in self._inproc,
+            )
             for i, link in enumerate(links)
             if self._specs[link.sender].type not in _PUBLISHERS
         ]
@@ -343,9 +347,10 @@ class Book:
             )
 
     def _capacity(self, link: Link) -> int:
+        sender, receiver = self._specs[link.sender].options, self._specs[link.receiver].options
         marks = (
-            self._specs[link.sender].options.get("sndhwm", _DEFAULT_HWM),
-            self._specs[link.receiver].options.get("rcvhwm", _DEFAULT_HWM),
+            sender.get("sndhwm", sender.get("hwm", _DEFAULT_HWM)),
+            receiver.get("rcvhwm", receiver.get("hwm", _DEFAULT_HWM)),
         )
         both = [mark for mark in marks if isinstance(mark, int)]
         return 0 if 0 in both else sum(both)
@@ -361,6 +366,7 @@ def _plus(one: Row, other: Row) -> Row:
         one.queued + other.queued,
         merged(one.dropped, other.dropped),
         merged(one.lost, other.lost),
+        filtered=one.filtered + other.filtered,
         uncertain=one.uncertain + other.uncertain,
     )
 

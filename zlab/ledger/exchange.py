@@ -38,6 +38,8 @@ class Ray:
     link: int
     sender: str
     receiver: str
+    keeps: bool = False
+    """Whether the sender keeps its queue for a receiver that is gone: where it connects, and not over inproc."""
 
 
 class Exchange:
@@ -68,6 +70,7 @@ class Exchange:
         self._candidate = 0
         self._settled = 0
         self._seen = (0, 0)
+        self._live: frozenset[str] = frozenset()
 
     def update(
         self,
@@ -79,6 +82,7 @@ class Exchange:
         live: frozenset[str],
     ) -> None:
         """Take one tick."""
+        self._live = live or self._live  # of a lab that has stopped, those that lived to its end
         sent_first = sum(first[s].sent for s in self.senders)
         sent = sum(second[s].sent for s in self.senders)
         received_first = sum(first[r].received for r in self.receivers)
@@ -115,12 +119,11 @@ class Exchange:
         star = len(self.senders) == 1 or len(self.receivers) == 1
         delivered = self._delivered(sent, received)
         room = {ray.link: self._room(ray, sent, delivered) for ray in self.rays}
-        gone = _share(missing, {k: v for k, v in room.items() if self._is_touched(k)} or room)
-        room = {k: v - gone[k] if v is not None else None for k, v in room.items() if k in gone} | {
-            k: v for k, v in room.items() if k not in gone
-        }
-        waiting = _share(queued, room)
-        vague = queued if queued and len(self.rays) > 1 else 0
+        gone = _deal(missing, {k: v for k, v in room.items() if self._is_touched(k)}, room)
+        room = {k: None if v is None else v - gone.get(k, 0) for k, v in room.items()}
+        holding = self._holding(room)
+        waiting = _deal(queued, holding, room)
+        vague = queued if queued and len(holding) > 1 else 0
         rows: dict[int, Row] = {}
         for ray in self.rays:
             lost, queue, came = gone.get(ray.link, 0), waiting.get(ray.link, 0), delivered[ray.link]
@@ -157,12 +160,29 @@ class Exchange:
             return None
         return max(0, sent[ray.sender] - delivered[ray.link])
 
+    def _holding(self, room: Mapping[int, int | None]) -> Mapping[int, int | None]:
+        """The links that can hold a queue now, of those that have room."""
+        able = {r.link for r in self.rays if _node(r.receiver) in self._live or r.keeps}
+        best = {r.link for r in self.rays if _node(r.sender) in self._live} & able
+        return {k: v for k, v in room.items() if k in best} or {k: v for k, v in room.items() if k in able} or room
+
     def _is_touched(self, link: int) -> bool:
         return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
 
 
 def _node(socket: str) -> str:
     return socket.rpartition(".")[0]
+
+
+def _deal(amount: int, first: Mapping[int, int | None], room: Mapping[int, int | None]) -> dict[int, int]:
+    """Deal an amount out to some links; what they have no room for goes to the others."""
+    limits = list(first.values())
+    able = amount if None in limits else min(amount, sum(limit or 0 for limit in limits))
+    shares = _share(able, first)
+    others = {k: v for k, v in room.items() if k not in first} or (room if able < amount else {})
+    for key, share in _share(amount - able, others).items():
+        shares[key] = shares.get(key, 0) + share
+    return shares
 
 
 def _share(amount: int, room: Mapping[int, int | None]) -> dict[int, int]:

@@ -101,7 +101,12 @@ class Subscription:
         waiting = gap - missing
         uncertain = 0
         if self.ended:
-            killed, waiting = killed + waiting, 0
+            if received or exact_capacity:
+                killed += waiting
+            else:  # it went before anything had come: most likely it had not joined
+                not_joined += waiting
+                uncertain = waiting
+            waiting = 0
         if unseen:
             if self.publisher_ended or self.ended:
                 killed += unseen

@@ -39,6 +39,7 @@ _REFUSALS = {EAGAIN, EHOSTUNREACH}
 class ProbedSocket(zmq.Socket[T], Generic[T]):
     """A ``zmq.Socket`` that writes to a `Recording`; in all else it is one."""
 
+    _repr_cls = "zmq.Socket"
     # Declared on the class: pyzmq takes any other attribute for a socket option.
     _recording: Recording | None = None
     _recordings: Recordings | None = None
@@ -105,13 +106,20 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         nonlocal sent, sent_bytes, refused
         if flags or type(data) is not bytes or not copy or (watching and (every or not key_of(data) & mask)):
             return observed_send(recording, data, flags, copy, track, routing_id, group)
+        size = len(data)
         try:
             raw_send(data)
         except zmq.ZMQError as error:
             refused += error.errno in _REFUSALS
             raise
+        except BaseException as error:
+            if not _came_after(error):
+                raise
+            sent += 1
+            sent_bytes += size
+            raise
         sent += 1
-        sent_bytes += len(data)
+        sent_bytes += size
         if publishes:
             for wanted in recording.filters:
                 if data.startswith(wanted.prefixes):
@@ -135,6 +143,8 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
         body = data if type(data) is bytes else None
         size = _size(data)
+        late: BaseException | None = None
+        result = None
         began = perf_counter_ns()
         try:
             if routing_id is None and group is None:
@@ -145,14 +155,20 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             if first is None:
                 refused += error.errno in _REFUSALS
             raise
+        except BaseException as error:
+            if not _came_after(error):
+                raise
+            late = error
+        sent += not has_more
+        more_sent += has_more
         sent_bytes += size
         size_sent += size
+        if late is not None:
+            raise late
         if first is None and (publishes or has_more):
             first = body if body is not None else bytes(data)
         if has_more:
-            more_sent += 1
             return result
-        sent += 1
         if publishes and first is not None:
             for wanted in recording.filters:
                 if first.startswith(wanted.prefixes):
@@ -260,6 +276,14 @@ def key_of(data: bytes) -> int:
         return hash(data)
     middle = size // 2
     return hash((size, data[:_PART], data[middle : middle + _PART], data[-_PART:]))
+
+
+def _came_after(error: BaseException) -> bool:
+    """Whether an exception from outside (a kill, Ctrl-C) came once the call of libzmq had returned.
+
+    Python raises it at the call either way; raised within, it carries the frames of pyzmq.
+    """
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
 
 
 class Wait(NamedTuple):

@@ -12,10 +12,9 @@ import zmq
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy
-from zlab.recording import Event, Recordings
+from zlab.recording import Event, Facing, Recordings
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
-from zlab.runtime.options import check_options
 from zlab.runtime.thread import GRACE, KNOBS, REBIND, NodeThread
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ class Run:
         Raises:
             TopologyError: an option or an address that ZeroMQ does not take; nothing is left open.
         """
-        for name, spec in topology.sockets():
-            check_options(name, spec)
         install_proxy()
         self.topology = topology
         self.endpoints = Endpoints(transport)
@@ -57,7 +54,7 @@ class Run:
         self._applying = threading.Lock()  # apart from the other: the clock must not wait for a node to end
         self._stopped = False
         self._go = threading.Event()
-        self.recordings = Recordings(_publishers(topology))
+        self.recordings = Recordings(_publishers(topology, self.endpoints))
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
         self.nodes = {
@@ -181,6 +178,7 @@ class Run:
         Raises:
             KeyError: no such node.
             RuntimeError: the lab is stopped.
+            TimeoutError: what ran before does not end; the message says where it stands.
             TopologyError: its address cannot be bound again.
         """
         node = self.find(name)
@@ -189,8 +187,11 @@ class Run:
                 raise RuntimeError(f"the lab is stopped and {name} cannot be restarted: run the topology again")
             if node.state not in _OVER:
                 self.kill(name)
-            node.finish_end(STOP_LIMIT)
+            node.begin_end(node.state)
+            if not node.finish_end(STOP_LIMIT):
+                raise TimeoutError(f"the last life of {name} has not ended: {node.where()}")
             node.reset()
+            self.recordings.epoch += 1
             try:
                 node.open()
                 node.bind(limit=REBIND)
@@ -239,12 +240,14 @@ class Run:
             return ended
 
 
-def _publishers(topology: Topology) -> dict[str, tuple[str, ...]]:
-    types = dict(topology.sockets())
-    facing: dict[str, tuple[str, ...]] = {}
+def _publishers(topology: Topology, endpoints: Endpoints) -> dict[str, tuple[Facing, ...]]:
+    specs = dict(topology.sockets())
+    facing: dict[str, tuple[Facing, ...]] = {}
     for link in topology.links:
-        if types[link.sender].type in {"PUB", "XPUB"}:
-            facing[link.sender] = (*facing.get(link.sender, ()), link.receiver)
+        spec = specs[link.sender]
+        if spec.type in {"PUB", "XPUB"}:
+            met = Facing(link.receiver, link.endpoint in spec.binds, not endpoints.uses_inproc(link.endpoint))
+            facing[link.sender] = (*facing.get(link.sender, ()), met)
     return facing
 
 

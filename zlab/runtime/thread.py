@@ -76,6 +76,8 @@ class NodeThread:
         self._lock = threading.RLock()
         self._over = threading.Lock()  # guards the step from running to over
         self._ending: NodeState | None = None
+        self._left = False  # the function is over
+        self._given_up = False  # nobody waits for that any more
 
     # --- opening -------------------------------------------------------------------------------
 
@@ -160,9 +162,12 @@ class NodeThread:
 
     def _leave(self, error: BaseException | None) -> None:
         with self._over:
+            self._left = True
             if self._ending is not None:  # killed or stopped: whoever asked for it does the rest
                 if error is not None and not isinstance(error, (NodeEnded, zmq.ZMQError)):
                     self._report("error", self.name, "", _format(error))
+                if self._given_up:  # nobody waits any more
+                    self._close_sockets(linger=0)
                 return
             if error is None or isinstance(error, SystemExit):
                 # Its sockets stay open, so that what it has sent can still arrive.
@@ -209,6 +214,9 @@ class NodeThread:
                 grace = 0.0 if self._context is self._shared else GRACE
             thread.join(min(grace, limit))
             ended = not thread.is_alive() or interrupt(thread, max(0.1, deadline - time.monotonic()))
+        with self._over:
+            ended = ended or self._left  # at the last moment: then nobody but us closes its sockets
+            self._given_up = not ended
         if not ended:
             self._report("error", self.name, "", f"did not end within {limit:g} s: {self.where()}")
             return False
@@ -243,6 +251,7 @@ class NodeThread:
         self.thread = None
         self._context = self._terminator = None
         self._ending = None
+        self._given_up = self._left = False
         self.gate.released = False
 
     # --- figures -------------------------------------------------------------------------------

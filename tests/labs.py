@@ -1,0 +1,87 @@
+"""What the tests of labs share: small topologies, and what must be left behind: nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zmq
+
+import zlab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TRANSPORTS = ("inproc", "ipc", "tcp")
+LIMIT = 15.0
+
+
+def eventually(condition: Callable[[], object], limit: float = LIMIT) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, f"it never came to be so within {limit:g} s"
+        threading.Event().wait(0.01)
+
+
+def belongings() -> tuple[int, set[str], set[str]]:
+    """Open files, zlab's threads, and zlab's files."""
+    threads = {t.name for t in threading.enumerate() if t.name.startswith("zlab")}
+    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, {p.name for p in Path("/tmp").glob("zlab-*")}  # noqa: S108
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Whatever is started within is gone after."""
+    zmq.Context.instance()  # pyzmq's own, which it keeps
+    files, threads, paths = belongings()
+    yield
+
+    def gone() -> bool:
+        now = belongings()
+        return now[0] <= files and now[1] <= threads and now[2] <= paths
+
+    eventually(gone)
+
+
+def sending(*bodies: bytes) -> Callable[..., None]:
+    """A node that sends these and finishes."""
+
+    def send(out: zmq.Socket[bytes]) -> None:
+        for body in bodies:
+            out.send(body)
+
+    return send
+
+
+def receiving(inbox: zmq.Socket[bytes]) -> None:
+    """A node that receives for ever."""
+    while True:
+        inbox.recv()
+
+
+def idle(inbox: zmq.Socket[bytes]) -> None:
+    """A node that has a socket and does not read it."""
+    inbox.poll(None, zmq.POLLERR)
+
+
+def one_way(
+    send: Callable[..., object],
+    receive: Callable[..., object] = receiving,
+    *,
+    types: tuple[zlab.topology.SocketType, zlab.topology.SocketType] = (zlab.PUSH, zlab.PULL),
+    hwm: int = 1000,
+) -> zlab.Topology:
+    """Two nodes and a link."""
+    out, inbox = types
+    extra = {"subscribe": ""} if inbox is zlab.SUB else {}
+    return zlab.Topology(
+        "one way",
+        [
+            zlab.Node("sender", send, out=out.bind("link", sndhwm=hwm)),
+            zlab.Node("receiver", receive, inbox=inbox.connect("link", rcvhwm=hwm, **extra)),
+        ],
+    )

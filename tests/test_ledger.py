@@ -1,0 +1,267 @@
+"""The ledger's law: expected = delivered + queued + dropped + lost + unaccounted, and nothing is unaccounted."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import zmq
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from labs import TRANSPORTS, eventually, idle, leaving_nothing, one_way, receiving, sending
+
+import zlab
+from zlab.ledger.exchange import Exchange, Ray
+from zlab.ledger.kinds import topic
+from zlab.recording import Counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zlab.lab import Lab
+
+
+def holds(table: pd.DataFrame) -> bool:
+    parts = table[["delivered", "queued", "dropped", "lost", "unaccounted"]]
+    return bool((parts.sum(axis=1) == table["expected"]).all() and (table.drop(columns="endpoint") >= 0).all().all())
+
+
+def settled(lab: Lab) -> bool:
+    """Nothing moves any more and every queue is empty."""
+    table = lab.ledger()
+    return bool((table["queued"] == 0).all() and table["expected"].sum() > 0)
+
+
+# --- the law, on counts alone ---------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["send", "recv", "kill", "tick"]), st.integers(0, 3), st.integers(1, 50)), max_size=40
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_the_law_holds_of_any_sequence_of_counts(
+    steps: list[tuple[str, int, int]], senders: int, receivers: int, stopped: bool
+) -> None:
+    out, into = [f"s{i}.out" for i in range(senders)], [f"r{i}.in" for i in range(receivers)]
+    rays = [Ray(i * receivers + j, s, r) for i, s in enumerate(out) for j, r in enumerate(into)]
+    exchange = Exchange(rays, conflates=False, unroutable=False)
+    totals = {name: Counts(0, 0, 0, 0, 0, 0, 0) for name in out + into}
+    live = {f"s{i}" for i in range(senders)} | {f"r{i}" for i in range(receivers)}
+    flying, ended = 0, set()
+    for what, who, amount in [*steps, ("tick", 0, 1)]:
+        if what == "send":
+            name = out[who % senders]
+            totals[name] = totals[name]._replace(sent=totals[name].sent + amount)
+            flying += amount
+        elif what == "recv":
+            name, amount = into[who % receivers], min(amount, flying)  # noqa: PLW2901
+            totals[name] = totals[name]._replace(received=totals[name].received + amount)
+            flying -= amount
+        elif what == "kill" and len(live) > 1:
+            node = sorted(live)[who % len(live)]
+            live.discard(node)
+            ended.add(node)
+        else:
+            idle_now = frozenset(into) if flying == 0 else frozenset()
+            exchange.update(totals, totals, idle=idle_now, ended=frozenset(ended), live=frozenset(live))
+            ended.clear()
+            rows = exchange.rows(totals, stopped=stopped)
+            assert sum(r.expected for r in rows.values()) == sum(totals[s].sent for s in out)
+            assert sum(r.delivered for r in rows.values()) == sum(totals[r].received for r in into)
+            for row in rows.values():
+                parts = [row.delivered, row.queued, *row.dropped.values(), *row.lost.values()]
+                assert min(parts) >= 0
+                assert row.expected == sum(parts)
+                assert not (stopped and row.queued)
+
+
+def test_a_gap_that_nothing_explains_is_unaccounted_once_it_stands() -> None:
+    exchange = Exchange([Ray(0, "s.out", "r.in")], conflates=False, unroutable=False)
+    totals = {"s.out": Counts(10, 10, 10, 0, 0, 0, 0), "r.in": Counts(0, 0, 0, 0, 7, 7, 7)}
+    for _ in range(20):
+        exchange.update(totals, totals, idle=frozenset({"r.in"}), ended=frozenset(), live=frozenset({"s", "r"}))
+    row = exchange.rows(totals, stopped=False)[0]
+    assert (row.expected, row.delivered, row.queued, dict(row.dropped), dict(row.lost)) == (10, 7, 0, {}, {})
+
+
+# --- the law, on real sockets ---------------------------------------------------------------------------------------
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],  # a failing lab takes its time: shrinking would take hours
+)
+@given(
+    transport=st.sampled_from(TRANSPORTS),
+    pushers=st.integers(1, 3),
+    pullers=st.integers(1, 3),
+    count=st.integers(1, 300),
+    hwm=st.sampled_from([1, 10, 1000]),
+    victim=st.sampled_from(["", "pusher-0", "puller-0"]),
+)
+def test_every_message_has_its_place_whatever_is_done(
+    transport: str, pushers: int, pullers: int, count: int, hwm: int, victim: str
+) -> None:
+    nodes = [
+        zlab.Node(f"pusher-{i}", sending(*(b"%d of %d" % (n, i) for n in range(count))), out=zlab.PUSH.connect("a"))
+        for i in range(pushers)
+    ]
+    middle = zlab.Node(
+        "middle", zlab.nodes.worker(), inbox=zlab.PULL.bind("a", rcvhwm=hwm), out=zlab.PUSH.bind("b", sndhwm=hwm)
+    )
+    nodes += [middle]
+    nodes += [zlab.Node(f"puller-{i}", receiving, inbox=zlab.PULL.connect("b", rcvhwm=hwm)) for i in range(pullers)]
+    with zlab.run(zlab.Topology("random", nodes), transport=transport) as lab:
+        if victim:
+            lab.kill(victim)
+            assert holds(lab.ledger())
+            lab.restart(victim)
+        eventually(lambda: holds(lab.ledger()) and settled(lab) and (lab.ledger()["unaccounted"] == 0).all())
+        table, sockets = lab.ledger(), lab.sockets()
+        assert holds(table)
+        assert table["expected"].sum() == sockets["sent"].sum()
+        assert table["delivered"].sum() == sockets["received"].sum()
+        if not victim:
+            assert table["lost"].sum() == table["dropped"].sum() == 0
+    assert (lab.ledger()["unaccounted"] == 0).all()
+    assert holds(lab.ledger())
+
+
+def test_a_publisher_that_nobody_reads_delivers_what_the_marks_hold_and_drops_the_rest() -> None:
+    bodies = [b"%08d" % i for i in range(100_000)]
+    topology = one_way(sending(*bodies), idle, types=(zlab.PUB, zlab.SUB), hwm=10)
+    with zlab.run(topology) as lab:
+        eventually(lambda: lab.sockets()["sent"].sum() == 100_000)
+        row = lab.ledger().iloc[0]
+        assert (row["expected"], row["queued"], row["dropped: high-water mark"]) == (100_000, 20, 99_980)
+        assert row["unaccounted"] == row["delivered"] == row["lost"] == 0
+
+
+@pytest.mark.parametrize("batch", [100, 5_000])
+def test_what_a_publisher_dropped_is_exact_once_the_queue_is_read(batch: int) -> None:
+    go = threading.Event()
+
+    def late(inbox: zmq.Socket[bytes]) -> None:
+        go.wait(20)
+        while True:
+            inbox.recv()
+
+    topology = one_way(sending(*(b"%08d" % i for i in range(batch))), late, types=(zlab.PUB, zlab.SUB), hwm=10)
+    with zlab.run(topology) as lab:
+        eventually(lambda: lab.sockets()["sent"].sum() == batch)
+        go.set()
+        eventually(lambda: lab.ledger()["delivered"].sum() == 20)
+        eventually(lambda: lab.ledger()["queued"].sum() == 0)
+        row = lab.ledger().iloc[0]
+        assert (row["delivered"], row["dropped"], row["unaccounted"]) == (20, batch - 20, 0)
+        assert row["dropped: high-water mark"] == batch - 20
+
+
+def test_a_pusher_that_nobody_reads_is_refused_beyond_the_marks() -> None:
+    def push(out: zmq.Socket[bytes]) -> None:
+        for i in range(1000):
+            try:
+                out.send(b"%d" % i, zmq.NOBLOCK)
+            except zmq.Again:
+                continue
+
+    with zlab.run(one_way(push, idle, hwm=10)) as lab:
+        eventually(lambda: lab.sockets().loc["sender.out", "refused"] == 980)
+        row = lab.ledger().iloc[0]
+        assert (row["expected"], row["queued"], row["dropped"], row["lost"]) == (20, 20, 0, 0)
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_what_was_published_before_a_subscriber_had_joined_is_called_that(transport: str) -> None:
+    quiet = threading.Event()
+
+    def publish(out: zmq.Socket[bytes]) -> None:
+        for number in itertools.count():
+            if quiet.is_set():
+                return
+            if number % 20 == 0:
+                out.poll(1, zmq.POLLERR)
+            out.send(b"%d" % number)
+
+    topology = one_way(publish, types=(zlab.PUB, zlab.SUB), hwm=0)
+    with zlab.run(topology, transport=transport) as lab:
+        lab.wait(messages=100)
+        for _ in range(20):  # each life of the subscriber comes late
+            lab.restart("receiver")
+            lab.wait(messages=10)
+        quiet.set()
+        eventually(lambda: settled(lab) and (lab.ledger()["unaccounted"] == 0).all())
+        row = lab.ledger().iloc[0]
+        assert row["dropped: not yet joined"] == row["dropped"] > 0
+        assert row["expected"] == row["delivered"] + row["dropped"] + row["lost"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_sat_in_a_killed_nodes_queue_is_lost(transport: str) -> None:
+    with leaving_nothing():
+        topology = one_way(sending(*(b"%d" % i for i in range(50))), idle)
+        with zlab.run(topology, transport=transport) as lab:
+            eventually(lambda: lab.ledger()["queued"].sum() == 50)
+            lab.kill("receiver")
+            lab.restart("receiver")  # it does not read either
+            lab.kill("receiver")
+        row = lab.ledger().iloc[0]
+        assert row["delivered"] == row["unaccounted"] == 0
+        assert row["lost"] == 50
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_broker_is_counted_exactly_though_its_messages_never_come_up_to_python(transport: str) -> None:
+    with zlab.run(zlab.patterns.broker(clients=2, workers=2, rate=200), transport=transport) as lab:
+        lab.wait(messages=200)
+        lab.stop()
+        table = lab.ledger()
+        assert holds(table)
+        assert (table["unaccounted"] == 0).all()
+        requests = table[table.index.str.startswith("client-")]["delivered"].sum()
+        served = table[table.index.str.startswith("broker.backend")]["delivered"].sum()
+        assert served <= requests <= served + 2
+        paths = lab.latency().query("scope == 'end to end'")
+        assert any("client-1 → worker" in path for path in paths.index)
+
+
+def test_what_does_not_match_is_filtered_and_no_loss() -> None:
+    with zlab.run(zlab.patterns.pub_sub(rate=200), transport="tcp") as lab:
+        lab.wait(messages=100)
+        lab.kill("subscriber-2")
+        lab.restart("subscriber-2")
+        lab.wait(messages=100)
+        lab.stop()
+        table = lab.ledger()
+        assert holds(table)
+        assert (table["filtered"] > 0).all()
+        sent = lab.sockets().loc["publisher.updates", "sent"]
+        steady = table[~table.index.str.contains("subscriber-2")]
+        assert list(steady["expected"] + steady["filtered"]) == [sent] * len(steady)
+
+
+def test_latency_runs_from_the_call_of_send_to_the_return_of_recv() -> None:
+    with (
+        zlab.run(zlab.patterns.pipeline(workers=1, rate=50), transport="tcp") as lab,
+        lab.fault("worker-1", zlab.faults.Delay(seconds=0.01)),
+    ):
+        lab.wait(messages=60)
+        eventually(lambda: lab.latency().loc["ventilator.tasks → worker-1.tasks", "count"] >= 20)
+        row = lab.latency().loc["ventilator.tasks → worker-1.tasks"]
+        assert row["p50"] > 0.0099
+        end_to_end = lab.latency().loc["ventilator → sink"]
+        assert end_to_end["p50"] > row["p50"]
+
+
+def test_topics_are_named_by_their_words() -> None:
+    assert topic(b"weather NYC 21 57") == "weather NYC"
+    assert topic(b"sports") == "sports"
+    assert topic(b"") == "(empty)"
+    assert topic(b"\x00\x01\xff\xfe") == "00 01 ff fe"
+    assert topic("météo Genève 3".encode()) == "météo Genève"

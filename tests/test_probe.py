@@ -1,0 +1,263 @@
+"""The probe: exact counts, pyzmq's own behaviour, and a wire that is not touched."""
+
+from __future__ import annotations
+
+import array
+import socket as sockets
+import threading
+from typing import Self
+
+import pytest
+import zmq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labs import eventually
+
+from zlab.probe import ProbedSocket, install_proxy
+from zlab.probe.socket import key_of
+from zlab.recording import Direction, Recording, Recordings
+
+
+class Ends:
+    """Two probed sockets that face each other over inproc."""
+
+    def __init__(self, first: int = zmq.PAIR, second: int = zmq.PAIR) -> None:
+        self.context = zmq.Context()
+        self.recordings = Recordings({})
+        self.passed: list[Direction] = []
+        self.a, self.b = self._open("a", first), self._open("b", second)
+        self.a.bind("inproc://ends")
+        self.b.connect("inproc://ends")
+
+    def _open(self, name: str, kind: int) -> ProbedSocket[bytes]:
+        recording = Recording("node", name, zmq.SocketType(kind).name)
+        made: ProbedSocket[bytes] = ProbedSocket(
+            self.context, kind, recording=recording, recordings=self.recordings, gate=self.passed.append
+        )
+        made.linger = 0
+        made.rcvtimeo = made.sndtimeo = 5000
+        return made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.a.close()
+        self.b.close()
+        self.context.term()
+
+    @property
+    def sent(self) -> Recording:
+        assert self.a._recording is not None
+        return self.a._recording
+
+    @property
+    def received(self) -> Recording:
+        assert self.b._recording is not None
+        return self.b._recording
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.binary(max_size=600), min_size=1, max_size=5), max_size=12), st.booleans(), st.booleans())
+def test_messages_frames_and_bytes_are_counted_exactly(
+    messages: list[list[bytes]],
+    tracing: bool,
+    copy: bool,
+) -> None:
+    with Ends() as ends:
+        for recording in (ends.sent, ends.received):
+            recording.watch(0 if tracing else None, False)
+        for frames in messages:
+            ends.a.send_multipart(frames, copy=copy)
+            got = ends.b.recv_multipart(copy=copy)
+            assert [f if copy else f.bytes for f in got] == frames
+        frames_sent, size = sum(map(len, messages)), sum(len(f) for m in messages for f in m)
+        out, into = ends.sent.counts(), ends.received.counts()
+        assert (out.sent, out.sent_frames, out.sent_bytes) == (len(messages), frames_sent, size)
+        assert (into.received, into.received_frames, into.received_bytes) == (len(messages), frames_sent, size)
+        if tracing:
+            keys = [[t.key for t in r.drain()] for r in (ends.sent, ends.received)]
+            assert keys[0] == keys[1] == [key_of(m[-1]) for m in messages]
+
+
+def test_frames_received_one_by_one_make_up_messages() -> None:
+    with Ends() as ends:
+        ends.a.send(b"alone")
+        ends.a.send(b"1", zmq.SNDMORE)
+        ends.a.send(b"2", zmq.SNDMORE)
+        ends.a.send(b"3")
+        assert [ends.b.recv() for _ in range(4)] == [b"alone", b"1", b"2", b"3"]
+        assert ends.received.counts()[4:] == (2, 4, 8)
+
+
+@pytest.mark.parametrize("way", ["string", "json", "pyobj", "serialized", "buffer", "frame", "array", "into"])
+def test_every_way_to_send_and_receive_is_counted_once(way: str) -> None:
+    with Ends() as ends:
+        a, b = ends.a, ends.b
+        if way == "string":
+            a.send_string("grüezi")
+            assert b.recv_string() == "grüezi"
+        elif way == "json":
+            a.send_json({"task_id": 1})
+            assert b.recv_json() == {"task_id": 1}
+        elif way == "pyobj":
+            a.send_pyobj([1])
+            assert b.recv_pyobj() == [1]
+        elif way == "serialized":
+            a.send_serialized("ab", lambda text: [text.encode()])
+            assert b.recv_serialized(lambda frames: frames[0].decode()) == "ab"
+        elif way == "buffer":
+            a.send(memoryview(b"view"))
+            assert b.recv() == b"view"
+        elif way == "frame":
+            a.send(zmq.Frame(b"frame"), copy=False)
+            assert b.recv(copy=False).bytes == b"frame"
+        elif way == "array":
+            a.send(array.array("i", [1, 2, 3]))
+            assert len(b.recv()) == 12
+        elif hasattr(zmq.Socket, "recv_into"):
+            a.send(b"into")
+            buffer = bytearray(10)
+            assert b.recv_into(buffer) == 4
+        else:
+            pytest.skip("this pyzmq has no recv_into")
+        out, into = ends.sent.counts(), ends.received.counts()
+        assert (out.sent, into.received) == (1, 1)
+        assert out.sent_bytes == into.received_bytes > 0
+
+
+def test_what_is_refused_is_counted_and_raised() -> None:
+    with Ends(zmq.PUSH, zmq.PULL) as ends:
+        ends.a.close()
+        ends.b.close()
+        ends.recordings.take_retired()
+        lonely = ends._open("lonely", zmq.PUSH)
+        for flags in (zmq.NOBLOCK, 0):
+            lonely.sndtimeo = 1
+            with pytest.raises(zmq.Again):
+                lonely.send(b"x", flags)
+        with pytest.raises(TypeError):
+            lonely.send("text")
+        assert lonely._recording is not None
+        counts = lonely._recording.counts()
+        assert (counts.sent, counts.refused) == (0, 2)
+        lonely.close()
+
+
+def test_a_probed_socket_is_a_socket() -> None:
+    with Ends() as ends:
+        plain = ends.context.socket(zmq.PAIR)
+        assert isinstance(ends.a, zmq.Socket)
+        assert repr(ends.a).startswith("<zmq.Socket(")
+        assert ends.a.type == plain.type
+        plain.close()
+        ends.a.close()
+        with pytest.raises(zmq.ZMQError, match=r"non-socket|not a socket"):
+            ends.a.send(b"x")
+        assert "send" not in ends.a.__dict__  # nothing of the probe holds the socket any more
+
+
+def test_the_gate_is_passed_only_when_asked() -> None:
+    with Ends() as ends:
+        ends.a.send(b"1")
+        ends.b.recv()
+        assert ends.passed == []
+        for recording in (ends.sent, ends.received):
+            recording.watch(None, True)
+        ends.a.send_multipart([b"1", b"2"])
+        ends.b.recv_multipart()
+        assert ends.passed == [Direction.SEND, Direction.RECV]
+
+
+def test_sampling_picks_the_same_messages_at_both_ends() -> None:
+    with Ends() as ends:
+        for recording in (ends.sent, ends.received):
+            recording.drain()
+            recording.watch(7, False)
+        for i in range(1000):
+            ends.a.send(b"message %d" % i)
+            ends.b.recv()
+        sent, received = ends.sent.drain(), ends.received.drain()
+        assert [(t.key, t.rank) for t in sent] == [(t.key, t.rank) for t in received]
+        assert 60 < len(sent) < 190  # about one in eight
+        assert ends.received.counts().received == 1000
+
+
+def test_tracing_stops_by_itself_when_its_buffer_is_full_and_counting_goes_on() -> None:
+    with Ends() as ends:
+        for i in range(3000):
+            ends.a.send(b"%d" % i)
+            ends.b.recv()
+        assert len(ends.sent.trace) == len(ends.received.trace) == 1000
+        assert ends.sent.overflowed
+        assert ends.received.counts().received == 3000
+
+
+def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:
+    install_proxy()
+    install_proxy()
+    with zmq.Context() as context:
+        front, back = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        front.bind("inproc://front")
+        back.bind("inproc://back")
+        thread = threading.Thread(target=_swallow, args=(front, back))
+        thread.start()
+        client, worker = context.socket(zmq.REQ), context.socket(zmq.REP)
+        client.connect("inproc://front")
+        worker.connect("inproc://back")
+        client.send(b"ping")
+        assert worker.recv() == b"ping"
+        worker.send(b"pong")
+        assert client.recv() == b"pong"
+        client.close(0)
+        worker.close(0)
+        context.term()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def _swallow(front: zmq.Socket[bytes], back: zmq.Socket[bytes]) -> None:
+    try:
+        zmq.proxy(front, back)
+    except zmq.ContextTerminated:
+        front.close(0)
+        back.close(0)
+
+
+def _capture(make: object, context: zmq.Context[zmq.Socket[bytes]], bodies: list[list[bytes]]) -> bytes:
+    """All bytes that a PUSH socket puts on the wire to a listener that speaks just enough ZMTP (RFC 23)."""
+    server = sockets.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    push = make(context)  # type: ignore[operator]
+    push.linger = 1000
+    push.connect(f"tcp://127.0.0.1:{port}")
+    for body in bodies:
+        push.send_multipart(body)
+    connection, _ = server.accept()
+    connection.settimeout(10)
+    greeting = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" + bytes(31)
+    ready = b"\x05READY" + b"\x0bSocket-Type" + (4).to_bytes(4, "big") + b"PULL"
+    connection.sendall(greeting + b"\x04" + bytes([len(ready)]) + ready)
+    received = connection.recv(65536)
+    push.close()  # what is queued still goes out
+    while chunk := connection.recv(65536):
+        received += chunk
+    connection.close()
+    server.close()
+    return received
+
+
+def test_the_wire_is_the_same_to_the_byte() -> None:
+    bodies = [[b"one"], [b"a", b"", b"frame"], [b"x" * 300], [b""], [bytes(range(256))]]
+    recordings = Recordings({})
+    with zmq.Context() as context:
+
+        def probed(ctx: zmq.Context[zmq.Socket[bytes]]) -> ProbedSocket[bytes]:
+            return ProbedSocket(
+                ctx, zmq.PUSH, recording=Recording("n", "s", "PUSH"), recordings=recordings, gate=lambda _: None
+            )
+
+        plain = _capture(lambda ctx: ctx.socket(zmq.PUSH), context, bodies)
+        assert _capture(probed, context, bodies) == plain
+        assert b"frame" in plain
+    eventually(lambda: not recordings.live)
