@@ -178,6 +178,11 @@ class Recordings:
         self.epoch = 0
         """How many restarts there have been."""
         self._facing = facing
+        self._faced: dict[str, list[str]] = {}
+        for publisher, subscribers in facing.items():
+            for subscriber in subscribers:
+                self._faced.setdefault(subscriber.receiver, []).append(publisher)
+        self._named: dict[str, Recording] = {}
         self._lock = Lock()
         self.live: tuple[Recording, ...] = ()
         self.retired: tuple[Recording, ...] = ()
@@ -188,10 +193,10 @@ class Recordings:
         with self._lock:
             recording.epoch = self.epoch
             self.live = (*self.live, recording)
+            self._named[recording.name] = recording
             if self.multipart:
                 recording.ask()
-            for publisher in self.live:
-                self._aim(publisher)
+            self._aim_at(recording)
 
     def retire(self, recording: Recording) -> None:
         """Note a socket that has closed; its counts stay."""
@@ -200,8 +205,8 @@ class Recordings:
                 return
             self.live = tuple(r for r in self.live if r is not recording)
             self.retired = (*self.retired, recording)
-            for publisher in self.live:
-                self._aim(publisher)
+            self._named.pop(recording.name, None)
+            self._aim_at(recording)
 
     def take_retired(self) -> dict[Recording, Counts]:
         """Sockets that have closed since the last call, with their last counts."""
@@ -231,6 +236,11 @@ class Recordings:
             for recording in self.live:
                 recording.ask()
 
+    def _aim_at(self, changed: Recording) -> None:
+        for name in (changed.name, *self._faced.get(changed.name, ())):
+            if name in self._named:
+                self._aim(self._named[name])
+
     def _aim(self, publisher: Recording) -> None:
         names = self._facing.get(publisher.name, ())
         known = {f.receiver: f for f in publisher.filters}
@@ -238,8 +248,8 @@ class Recordings:
         sent = publisher.counts().sent
         wanted = tuple(
             known.get(r) or Filter(publisher, r, r.subscriptions, sent)
-            for r in self.live
-            if any(facing.receiver == r.name and facing.joins(publisher, r) for facing in names)
+            for facing in names
+            if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
         )
         if set(wanted) != set(publisher.filters):
             for gone in set(publisher.filters) - set(wanted):

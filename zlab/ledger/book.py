@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
+_REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
 _FLIGHTS = 1_000  # flights that one snapshot carries
 _PATHS = 200  # end-to-end paths that are kept apart
@@ -72,6 +73,9 @@ class Book:
         self.histograms = [Histogram() for _ in topology.links]
         self.paths: dict[str, Histogram] = {}
         self._recent: list[deque[tuple[float, int]]] = [deque(maxlen=2000) for _ in topology.links]
+        self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
+        self._end_to_end: dict[str, LatencyFigures] = {}
+        self._refresh = 0.0
         self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
         self.ambiguous = 0
@@ -137,6 +141,9 @@ class Book:
         events: tuple[Event, ...],
     ) -> Snapshot:
         """All figures, as they stand after the last reading."""
+        if at >= self._refresh or state == "stopped":
+            self._refresh = at + _REFRESH
+            self._take_quantiles(at)
         return Snapshot(
             sequence=sequence,
             at=at,
@@ -147,7 +154,7 @@ class Book:
             links=tuple(self._link(i, link, at) for i, link in enumerate(self.topology.links)),
             flights=tuple(flights),
             kinds=tuple(self.kinds.names),
-            end_to_end={path: histogram.figures() for path, histogram in self.paths.items()},
+            end_to_end=self._end_to_end,
             sampling=sampling,
             cost=cost,
             events=events,
@@ -207,9 +214,6 @@ class Book:
         if len(self._index[link.sender, link.receiver]) and second.get(link.sender, _NOTHING).sent:
             sender = second[link.sender]
             mean = sender.sent_bytes / sender.sent if not received.received else mean
-        recent = self._recent[index]
-        while recent and recent[0][0] < at - _RECENT:
-            recent.popleft()
         return LinkFigures(
             name=str(link),
             expected=row.expected,
@@ -223,7 +227,7 @@ class Book:
             rate=rate,
             byte_rate=rate * mean,
             capacity=self._capacities[index],
-            latency=_figures([latency for _, latency in recent]) if recent else None,
+            latency=self._latest[index],
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:
@@ -244,6 +248,17 @@ class Book:
             send_rate=(counts.sent - before.sent) / span,
             receive_rate=(counts.received - before.received) / span,
         )
+
+    def _take_quantiles(self, at: float) -> None:
+        """Quantiles cost more than all else, and change slowly."""
+        for index, recent in enumerate(self._recent):
+            while recent and recent[0][0] < at - _RECENT:
+                recent.popleft()
+            self._latest[index] = _figures([latency for _, latency in recent]) if recent else None
+        for path, histogram in self.paths.items():
+            known = self._end_to_end.get(path)
+            if known is None or known.count != histogram.count:
+                self._end_to_end = {**self._end_to_end, path: histogram.figures()}
 
     # --- parts of a tick -----------------------------------------------------------------------
 
@@ -395,5 +410,7 @@ def _portion(row: Row, life: Subscription, publisher: str) -> Row:
 
 
 def _figures(latencies: list[int]) -> LatencyFigures:
-    p50, p90, p99, p999 = np.percentile(latencies, [50, 90, 99, 99.9]) * 1e-9
-    return LatencyFigures(len(latencies), float(p50), float(p90), float(p99), float(p999), max(latencies) * 1e-9)
+    ordered = np.sort(np.asarray(latencies, dtype=np.int64)) * 1e-9
+    last = ordered.size - 1
+    p50, p90, p99, p999 = (float(ordered[math.ceil(last * q)]) for q in (0.5, 0.9, 0.99, 0.999))
+    return LatencyFigures(ordered.size, p50, p90, p99, p999, float(ordered[last]))

@@ -27,7 +27,7 @@ class Histogram:
     def __init__(self) -> None:
         """Start empty."""
         self._counts: NDArray[np.int64] = np.zeros(2 * _STEPS, dtype=np.int64)
-        self._max = 0
+        self._total = self._max = 0
 
     def add(self, nanoseconds: ArrayLike) -> None:
         """Count a batch of latencies; a negative one counts as zero."""
@@ -41,12 +41,13 @@ class Histogram:
         if largest >= self._counts.size:
             self._counts = np.concatenate([self._counts, np.zeros(largest + _STEPS - self._counts.size, np.int64)])
         self._counts += np.bincount(buckets, minlength=self._counts.size)
+        self._total += int(values.size)
         self._max = max(self._max, int(values.max()))
 
     @property
     def count(self) -> int:
         """How many latencies were counted."""
-        return int(self._counts.sum())
+        return self._total
 
     def quantiles(self, fractions: Sequence[float]) -> list[float]:
         """The latencies below which these fractions lie, in seconds; nan where nothing was counted."""
