@@ -262,7 +262,8 @@ class Lab:
         """
         snapshot = self._fresh()
         histograms = zip(snapshot.links, self._clock.book.histograms, strict=True)
-        return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, snapshot.end_to_end)
+        paths = {path: histogram.figures() for path, histogram in tuple(self._clock.book.paths.items())}
+        return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, paths)
 
     def events(self) -> pd.DataFrame:
         """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""

@@ -151,7 +151,7 @@ class Book:
             speed=speed,
             nodes=nodes,
             sockets=tuple(self._socket(name, spec, urls) for name, spec in self._specs.items()),
-            links=tuple(self._link(i, link, at) for i, link in enumerate(self.topology.links)),
+            links=tuple(self._link(i, link) for i, link in enumerate(self.topology.links)),
             flights=tuple(flights),
             kinds=tuple(self.kinds.names),
             end_to_end=self._end_to_end,
@@ -168,6 +168,18 @@ class Book:
         if span <= 0:
             return {}
         return {name: (counts.sent - before[name].sent) / span for name, counts in totals.items()}
+
+    def longest_queue(self) -> float:
+        """The longest time, in seconds, that a link takes to deliver what is queued on it."""
+        now, _, rows = self._past[-1]
+        then, _, before = self._past[0]
+        span = now - then
+        times = [
+            r.queued * span / (r.delivered - b.delivered)
+            for r, b in zip(rows, before, strict=True)
+            if r.delivered > b.delivered
+        ]
+        return max(times, default=0.0)
 
     # --- rows ----------------------------------------------------------------------------------
 
@@ -203,7 +215,7 @@ class Book:
             return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
         return total
 
-    def _link(self, index: int, link: Link, at: float) -> LinkFigures:
+    def _link(self, index: int, link: Link) -> LinkFigures:
         now, _, rows = self._past[-1]
         then, _, before = self._past[0]
         row = rows[index]

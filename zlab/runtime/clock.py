@@ -30,7 +30,8 @@ TRACES = 400
 
 _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
-_WINDOW = 0.02  # seconds of each tick in which a fast lab is traced
+_WINDOW = 0.02  # seconds of each tick in which a fast lab is traced, at the most
+_LEAST_WINDOW = 0.003  # seconds
 _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
 
 Listener = Callable[[Snapshot], None]
@@ -57,6 +58,7 @@ class Clock:
         self._states: dict[str, tuple[NodeState, float]] = {}
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
         self._crossings = self._total = 0
+        self._window = _LEAST_WINDOW
         self._spent = 0.0
         self._began_window = time.perf_counter()
         self.latest = self.tick()
@@ -95,7 +97,7 @@ class Clock:
             self._measure_cost()
             if self.sampling > 1 and self._crossings > _FAST and not self._quit.is_set():
                 self._trace(on=True)
-                self._quit.wait(_WINDOW)
+                self._quit.wait(self._window)
                 self._trace(on=False)
             self._quit.wait(max(0.0, due - time.perf_counter()))
 
@@ -242,11 +244,13 @@ class Clock:
         crossings, self._total = max(0, total - self._total), total
         # Rises at once, falls slowly: a burst must not switch it to and fro.
         self._crossings = max(crossings, round(self._crossings * 0.7))
-        worked = self._crossings * (_WINDOW / PERIOD if self._crossings > _FAST else 1)
+        # Long enough for a message that is sent in it to be received in it, through what is queued now.
+        self._window = min(_WINDOW, _LEAST_WINDOW + 2 * self.book.longest_queue())
+        worked = self._crossings * (self._window / PERIOD if self._crossings > _FAST else 1)
         mask = 0 if worked <= TRACES else 2 ** math.ceil(math.log2(worked / TRACES)) - 1
         fast = self._crossings > _FAST
         changed = mask != self._run.mask or (not fast) != self._run.tracing
-        self.sampling = (mask + 1) * (round(PERIOD / _WINDOW) if fast else 1)
+        self.sampling = (mask + 1) * (round(PERIOD / self._window) if fast else 1)
         self._run.mask = mask
         if changed or (again and not fast):
             self._trace(on=not fast)
