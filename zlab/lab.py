@@ -11,22 +11,26 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from zlab.ledger import frames
+from zlab.ledger.fates import Fates
 from zlab.ledger.snapshot import Snapshot
+from zlab.probe import identify
 from zlab.runtime.clock import Clock
 from zlab.runtime.run import Run
 from zlab.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
     import pandas as pd
 
-    from zlab.recording import Event
+    from zlab.ledger.journeys import Hop
+    from zlab.recording import Event, Key
     from zlab.runtime.gates import Delays
     from zlab.views.dashboard import Dashboard
 
+_TRACES = ("adaptive", "full")
 _WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
 
 
@@ -58,9 +62,11 @@ class Lab:
     called from any thread.
     """
 
-    def __init__(self, topology: Topology, transport: str) -> None:
+    def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, trace: str = "adaptive") -> None:
         """Start it; use `zlab.run`."""
-        self._run = Run(topology, transport)
+        if trace not in _TRACES:
+            raise ValueError(f"trace={trace!r}: give {' or '.join(map(repr, _TRACES))}")
+        self._run = Run(topology, transport, key=key, full=trace == "full")
         try:
             self._clock = Clock(self._run)
         except BaseException:
@@ -265,6 +271,72 @@ class Lab:
         paths = {path: histogram.figures() for path, histogram in tuple(self._clock.book.paths.items())}
         return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, paths)
 
+    def messages(self) -> pd.DataFrame:
+        """A row per traced message and hop, with its fate, in the order in which they were sent.
+
+        Columns: ``message`` (its number: what follows from a message in another node bears the same
+        one), ``hop`` (from 1), ``link``, ``via`` (the node whose ``zmq.proxy`` passed it on: what it
+        spent there is not told apart), ``kind``, ``size`` in bytes, ``sent`` and ``received`` in seconds
+        since the lab started; the stages in seconds: ``service`` (in the node, since it received what
+        this follows from), ``send_call`` and ``queue_and_wire`` (until recv returned it), the last two
+        together ``latency``; ``follows`` (by what the hop was joined to the one before: ``the same
+        body``, which a node passed on, or ``the last received`` before it), ``fate`` (``delivered``,
+        ``under way``, ``filtered``, ``dropped: ...`` or ``lost: ...`` where the ledger knows it, else
+        ``unknown``), and ``ambiguous``: another message under way had the same body, or several had come
+        that this hop may follow from.
+
+        The last 20,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
+        ones, ``attrs["sampling"]`` is n where about one message in n is traced now.
+        """
+        snapshot = self._fresh()
+        return self._messages(self._clock.book.journeys.hops(), snapshot)
+
+    def journey(self, message: int | bytes | Sequence[bytes]) -> pd.DataFrame:
+        """Follow one message over its hops: the rows of `messages` that bear its number.
+
+        The stages ``service``, ``send_call`` and ``queue_and_wire`` of all its hops add up to
+        ``attrs["end_to_end"]``, the seconds from its first send to its last recv; not so where it
+        was sent on to several.
+
+        Args:
+            message: its number in `messages`; or its body, or its frames where the lab has a ``key``:
+                then the last message that had it on any hop.
+
+        Raises:
+            LookupError: no such message is remembered; it may not have been traced.
+        """
+        snapshot = self._fresh()
+        journeys = self._clock.book.journeys
+        if not isinstance(message, int):
+            parts = [bytes(message)] if isinstance(message, (bytes, bytearray, memoryview)) else list(message)
+            known = journeys.known_by(identify(parts, self._run.key))
+            number = known[-1] if known else 0
+        else:
+            number = message
+        hops = journeys.of(number)
+        if not hops:
+            raise LookupError(
+                f"{message!r}: no such message is remembered; lab.messages() has those that are, "
+                'and zlab.run(..., trace="full") traces them all'
+            )
+        table = self._messages(hops, snapshot)
+        table.attrs["end_to_end"] = table["received"].max() - table["sent"].min()
+        return table
+
+    def _messages(self, hops: Iterable[Hop], snapshot: Snapshot) -> pd.DataFrame:
+        book = self._clock.book
+        fates = Fates(
+            book.journeys.hops(),
+            self.topology.links,
+            snapshot.links,
+            dict(book.proxied),
+            now=time.perf_counter_ns(),
+            interrupted=book.journeys.interrupted,
+        )
+        table = frames.messages(hops, fates, tuple(book.kinds.names), round(self._run.began * 1e9))
+        table.attrs.update(let_go=book.journeys.let_go, sampling=snapshot.sampling)
+        return table
+
     def events(self) -> pd.DataFrame:
         """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""
         return frames.events(self._run.events)
@@ -310,7 +382,13 @@ class Lab:
         )
 
 
-def run(topology: Topology, *, transport: str = "inproc") -> Lab:
+def run(
+    topology: Topology,
+    *,
+    transport: str = "inproc",
+    key: Callable[[list[bytes]], Hashable] | None = None,
+    trace: str = "adaptive",
+) -> Lab:
     """Bring a topology to life: a thread per node, real sockets.
 
     Everything is checked and every socket bound and connected before the first node starts.
@@ -320,12 +398,19 @@ def run(topology: Topology, *, transport: str = "inproc") -> Lab:
         topology: what to run.
         transport: what bare endpoint names become: ``inproc``, ``ipc`` or ``tcp`` (127.0.0.1, on
             ports that the system chooses; see `Lab.endpoints`).
+        key: what makes a message itself, so that it is found again at the other end: called in the
+            node's thread with the frames as the application sees them, it returns anything hashable,
+            such as ``lambda frames: frames[-1][:8]``. None: the last frame as a whole. Where it raises,
+            the last frame is used, and an event says so.
+        trace: ``adaptive`` traces every message at rates that a person can follow and a sample above;
+            ``full`` traces every message at any rate, whatever it costs.
 
     Returns:
         The running lab.
 
     Raises:
         TopologyError: an option or address that ZeroMQ does not take; nothing is left open.
+        ValueError: a ``trace`` that is neither.
 
     Example:
         >>> import zlab
@@ -340,7 +425,7 @@ def run(topology: Topology, *, transport: str = "inproc") -> Lab:
             started = _by_cell.get(other)
             if started is not None and started[0] == cell and started[1] != execution:
                 other.stop()
-    lab = Lab(topology, transport)
+    lab = Lab(topology, transport, key=key, trace=trace)
     if cell:
         _by_cell[lab] = (cell, execution)
     return lab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -9,10 +10,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 TRACE_LIMIT = 1_000
 """Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
+FULL_TRACE_LIMIT = 100_000
+"""The same where every message is to be traced, whatever it costs."""
+
+Key = Callable[[list[bytes]], Hashable]
+"""A user's function: takes the frames of a message as the application sees them, tells what makes it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,15 @@ class Trace(NamedTuple):
     rank: int
     """The how-manieth message it is in this direction on this socket, from 1."""
     key: int
-    """What the last frame is known by: equal bodies have equal keys, at every socket of the process."""
+    """What the message is known by, at every socket of the process: its last frame, or what the user's key names."""
     size: int
     """Bytes, all frames together."""
     head: bytes
     """The first bytes of the first frame (a topic), on sends of publishers only."""
     matched: tuple[tuple[Filter, int], ...]
     """On sends of publishers: the filters that it matched, and how many each had matched, this one included."""
+    done: int = 0
+    """On sends: when send returned, on the same clock."""
 
 
 class Counts(NamedTuple):
@@ -169,12 +177,25 @@ class Facing:
 class Recordings:
     """All recordings of one lab: the live ones, and those whose socket has closed."""
 
-    def __init__(self, facing: Mapping[str, tuple[Facing, ...]]) -> None:
+    def __init__(
+        self,
+        facing: Mapping[str, tuple[Facing, ...]],
+        *,
+        key: Key | None = None,
+        trace_limit: int = TRACE_LIMIT,
+        complain: Callable[[Recording, str], None] = lambda _recording, _what: None,
+    ) -> None:
         """Start empty.
 
         Args:
             facing: for each publisher's full name, the subscribers that face it.
+            key: what makes a message itself; None for its last frame.
+            trace_limit: records that a socket writes between two visits of the clock.
+            complain: told where the key function fails, once for each socket.
         """
+        self.key = key
+        self.trace_limit = trace_limit
+        self.complain = complain
         self.epoch = 0
         """How many restarts there have been."""
         self._facing = facing

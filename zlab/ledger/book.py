@@ -12,8 +12,9 @@ import numpy as np
 from zlab.ledger.exchange import Exchange, Ray, Row
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.histogram import Histogram
+from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import Match, Matcher
+from zlab.ledger.matching import HOLD, Match, Matcher
 from zlab.ledger.snapshot import (
     Flight,
     LatencyFigures,
@@ -45,12 +46,14 @@ _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 class Book:
     """Keeps the accounts of one lab."""
 
-    def __init__(self, topology: Topology, inproc: frozenset[str]) -> None:
+    def __init__(self, topology: Topology, inproc: frozenset[str], *, hold: int = HOLD, hops: int = HOP_LIMIT) -> None:
         """Open the accounts.
 
         Args:
             topology: what runs.
             inproc: its endpoints that are inproc: their queues have exact limits.
+            hold: for how long a trace is kept before it is worked on, in nanoseconds.
+            hops: how many hops of messages are remembered.
         """
         self.topology = topology
         self._specs: dict[str, Socket] = dict(topology.sockets())
@@ -67,9 +70,11 @@ class Book:
         for link in topology.links:
             facing[link.receiver].add(link.sender)
         relays = {link.source for link in topology.links} & {link.target for link in topology.links}
-        self._matcher = Matcher({k: frozenset(v) for k, v in facing.items()}, frozenset(relays))
-        self._proxied: dict[str, str] = {}
+        self._matcher = Matcher({k: frozenset(v) for k, v in facing.items()}, frozenset(relays), hold=hold)
+        self.proxied: dict[str, str] = {}
+        """Each socket that a proxy serves, and the one at its other side."""
         self.kinds = Kinds(self._specs)
+        self.journeys = Journeys(topology, self.kinds, self.proxied, hops)
         self.histograms = [Histogram() for _ in topology.links]
         self.paths: dict[str, Histogram] = {}
         self._recent: list[deque[tuple[float, int]]] = [deque(maxlen=2000) for _ in topology.links]
@@ -120,6 +125,7 @@ class Book:
                 received=subscription.received, expected=subscription.expected, idle=recording.name in reading.idle
             )
         self._second = second
+        self.journeys.take(self._matcher.take_sent(), matches)
         flights = self._note(matches, began, reading.at)
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
         while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
@@ -278,13 +284,13 @@ class Book:
         totals = self._tally.totals(live)
         for name in self._specs:
             totals.setdefault(name, _NOTHING)
-        return through_proxies(totals, self._proxied, self.topology.links, self._specs)
+        return through_proxies(totals, self.proxied, self.topology.links, self._specs)
 
     def _learn_proxies(self, live: Iterable[Recording]) -> None:
         for recording in live:
-            if recording.forwarded is not None and recording.name not in self._proxied:
-                self._proxied[recording.name] = recording.forwarded.partner
-        for front, back in self._proxied.items():
+            if recording.forwarded is not None and recording.name not in self.proxied:
+                self.proxied[recording.name] = recording.forwarded.partner
+        for front, back in self.proxied.items():
             before = {link.sender for link in self.topology.links if link.receiver == front}
             for link in self.topology.links:
                 if link.sender == back:
@@ -308,7 +314,7 @@ class Book:
         ends: dict[str, list[int]] = defaultdict(list)
         for match in matches:
             self.ambiguous += match.ambiguous
-            kind = self.kinds.of(match)
+            kind = self.kinds.of(match.sender, match.sent.head)
             sent, received = (match.sent.time - began) * 1e-9, (match.received.time - began) * 1e-9
             direct = self._index.get((match.sender, match.receiver))
             if direct:
@@ -330,7 +336,7 @@ class Book:
 
     def _through(self, match: Match, kind: int, sent: float, received: float) -> Iterable[Flight]:
         """A message that crossed two links with a proxy between them, where no probe could see it."""
-        for front, back in self._proxied.items():
+        for front, back in self.proxied.items():
             into, out = self._index.get((match.sender, front)), self._index.get((back, match.receiver))
             if into and out:
                 middle = (sent + received) / 2

@@ -65,6 +65,8 @@ class Exchange:
         )
         self._conflates = conflates
         self._touched: set[str] = set()  # sockets whose node was killed or failed
+        self._dead: set[str] = set()  # nodes that were killed and not started again
+        self._keeps = any(ray.keeps for ray in rays)
         self._least = 0  # messages that are certainly gone
         self._most = 0  # messages that may be gone
         self._candidate = 0
@@ -92,6 +94,9 @@ class Exchange:
         if struck:
             self._touched |= struck
             self._most = gap
+        self._dead = {node for node in self._dead | ended if node not in live}
+        if not self._keeps and all(_node(r) in self._dead for r in self.receivers):
+            self._least = gap  # a queue goes with its receiver
         self._most = min(self._most, gap) if self._touched or self._conflates else 0
         if self._conflates:
             self._most = gap

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zlab.ledger.fates import DELIVERED
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
+    from zlab.ledger.fates import Fates
+    from zlab.ledger.journeys import Hop
     from zlab.ledger.snapshot import LatencyFigures, Snapshot
     from zlab.recording import Event
     from zlab.topology import Link
+
+
+MESSAGE_COLUMNS = [
+    *("message", "hop", "link", "via", "kind", "size", "sent", "received"),
+    *("service", "send_call", "queue_and_wire", "latency", "follows", "fate", "ambiguous"),
+]
 
 
 def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
@@ -86,6 +96,50 @@ def latency(links: Mapping[str, LatencyFigures], paths: Mapping[str, LatencyFigu
     ]
     columns = ["path", "scope", "count", "p50", "p90", "p99", "p99.9", "max"]
     return pd.DataFrame(rows, columns=columns).set_index("path")
+
+
+def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int) -> pd.DataFrame:
+    """A row per traced message and hop: times and stages in seconds, sizes in bytes.
+
+    Args:
+        hops: what to show.
+        fates: tells what became of each.
+        kinds: the names of the kinds.
+        began: when the lab began, in nanoseconds on the clock of the traces.
+    """
+    import pandas as pd
+
+    rows = []
+    for hop in hops:
+        crossing = hop.crossing
+        trace, cause = crossing.trace, crossing.cause
+        fate, receiver = fates.of(hop)
+        came = hop.received if fate == DELIVERED else None
+        # Over inproc a message may have arrived before its sender has come back from send.
+        left = trace.done if came is None else min(trace.done, came)
+        rows.append(
+            {
+                "message": crossing.message,
+                "hop": crossing.hop,
+                "link": f"{crossing.sender} → {receiver or '?'}",
+                "via": hop.via,
+                "kind": kinds[hop.kind],
+                "size": trace.size,
+                "sent": (trace.time - began) * 1e-9,
+                "received": None if came is None else (came - began) * 1e-9,
+                "service": 0.0 if cause is None else (trace.time - cause.trace.time) * 1e-9,
+                "send_call": (left - trace.time) * 1e-9,
+                "queue_and_wire": None if came is None else (came - left) * 1e-9,
+                "latency": None if came is None else (came - trace.time) * 1e-9,
+                "follows": "" if cause is None else "the same body" if crossing.unchanged else "the last received",
+                "fate": fate,
+                "ambiguous": crossing.ambiguous,
+            }
+        )
+    frame = pd.DataFrame(rows, columns=MESSAGE_COLUMNS)
+    times = ["received", "queue_and_wire", "latency"]
+    frame[times] = frame[times].astype("float64")
+    return frame
 
 
 def events(record: Iterable[Event]) -> pd.DataFrame:

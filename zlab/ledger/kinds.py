@@ -10,8 +10,6 @@ from zlab.topology import Socket, SocketType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zlab.ledger.matching import Match
-
 LIMIT = 8
 """Kinds that are told apart; the last stands for all others."""
 OTHER = "other"
@@ -29,17 +27,22 @@ class Kinds:
         self._specs = specs
         self.names: list[str] = []
 
-    def of(self, match: Match) -> int:
-        """The kind of a message, as an index into `names`."""
-        spec = self._specs[match.sender]
+    def of(self, sender: str, head: bytes) -> int:
+        """The kind of a message, as an index into `names`.
+
+        Args:
+            sender: the full name of the socket that sent it.
+            head: the first bytes of its first frame, where a publisher sent it.
+        """
+        spec = self._specs[sender]
         if spec.type in {SocketType.PUB, SocketType.XPUB}:
-            return self._index(topic(match.sent.head))
+            return self._index(topic(head))
         if spec.type in _REQUESTS:
             return self._index("request")
         if spec.type in _REPLIES:
             return self._index("reply")
         if spec.type is SocketType.PAIR:
-            return self._index(f"from {match.sender.rpartition('.')[0]}")
+            return self._index(f"from {sender.rpartition('.')[0]}")
         return self._index((spec.binds + spec.connects)[0].rpartition("/")[2])
 
     def _index(self, name: str) -> int:

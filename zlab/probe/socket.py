@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import zmq
 from zmq.backend import Socket as BackendSocket
 
-from zlab.recording import TRACE_LIMIT, Counts, Direction, Recording, Recordings, Trace
+from zlab.recording import Counts, Direction, Key, Recording, Recordings, Trace
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -83,6 +83,11 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     raw_recv_into = BackendSocket.recv_into.__get__(socket) if hasattr(BackendSocket, "recv_into") else None
     raw_get = BackendSocket.get.__get__(socket)
     trace = recording.trace
+    limit = recordings.trace_limit
+    named = recordings.key is not None  # whether the user names what makes a message itself
+    parts_sent: list[bytes] = []
+    parts_received: list[bytes] = []
+    complained = False
     publishes = socket.type in _PUBLISHERS
 
     sent = sent_bytes = more_sent = refused = 0
@@ -145,12 +150,14 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         size = _size(data)
         late: BaseException | None = None
         result = None
+        done = 0
         began = perf_counter_ns()
         try:
             if routing_id is None and group is None:
                 result = raw_send(data, flags, copy, track)
             else:
                 result = zmq.Socket.send(socket, data, flags, copy, track, routing_id, group)
+            done = perf_counter_ns()
         except zmq.ZMQError as error:
             if first is None:
                 refused += error.errno in _REFUSALS
@@ -163,6 +170,8 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         more_sent += has_more
         sent_bytes += size
         size_sent += size
+        if named:
+            parts_sent.append(body if body is not None else bytes(data))
         if late is not None:
             raise late
         if first is None and (publishes or has_more):
@@ -174,7 +183,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
                 if first.startswith(wanted.prefixes):
                     wanted.matched += 1
         if tracing:
-            key = key_of(body if body is not None else bytes(data))
+            key = identified(parts_sent) if named else key_of(body if body is not None else bytes(data))
             if not key & mask and has_room():
                 head = first[:_HEAD] if publishes and first is not None else b""
                 matched = (
@@ -182,9 +191,10 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
                     if publishes and first is not None
                     else ()
                 )
-                trace.append(Trace(began, Direction.SEND, sent, key, size_sent, head, matched))
+                trace.append(Trace(began, Direction.SEND, sent, key, size_sent, head, matched, done))
         first = None
         size_sent = 0
+        parts_sent.clear()
         return result
 
     def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
@@ -206,15 +216,30 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             gate(Direction.RECV)
         received_bytes += size
         size_received += size
+        if named:
+            parts_received.append(data if type(data) is bytes else bytes(data))
         if more:
             more_received += 1
             return
         received += 1
         if tracing:
-            key = key_of(data if type(data) is bytes else bytes(data))
+            # The time first: what the key takes is the receiver's, not the message's.
+            came = perf_counter_ns()
+            key = identified(parts_received) if named else key_of(data if type(data) is bytes else bytes(data))
             if not key & mask and has_room():
-                trace.append(Trace(perf_counter_ns(), Direction.RECV, received, key, size_received, b"", ()))
+                trace.append(Trace(came, Direction.RECV, received, key, size_received, b"", ()))
         size_received = 0
+        parts_received.clear()
+
+    def identified(parts: list[bytes]) -> int:
+        nonlocal complained
+        try:
+            return identify(parts.copy(), recordings.key)
+        except Exception as error:  # noqa: BLE001 - the user's function must not hurt the node
+            if not complained:
+                complained = True
+                recordings.complain(recording, f"{type(error).__name__}: {error}")
+            return key_of(parts[-1])
 
     def recv_into(buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
         assert raw_recv_into is not None  # noqa: S101 - installed only where pyzmq has it
@@ -235,7 +260,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         return Counts(sent, sent + more_sent, sent_bytes, refused, received, received + more_received, received_bytes)
 
     def has_room() -> bool:
-        if len(trace) < TRACE_LIMIT:
+        if len(trace) < limit:
             return True
         recording.overflowed = True
         watch(None, gated)  # until the clock comes by again: at full rate tracing must not cost
@@ -244,7 +269,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     def watch(trace_mask: int | None, gate_now: bool) -> None:
         nonlocal tracing, gated, watching, every, mask
         tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
-        every = gated or asking or mask == 0
+        every = gated or asking or named or mask == 0
         watching = tracing or gated or asking
 
     def ask() -> None:
@@ -263,6 +288,14 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             socket.__dict__.pop(name, None)
 
     return uninstall
+
+
+def identify(frames: list[bytes], key: Key | None) -> int:
+    """What a message is known by: its last frame, or what the user's function makes of its frames."""
+    if key is None:
+        return key_of(frames[-1])
+    # In a tuple, because the hash of a small number is that number: no sample could be taken of it.
+    return hash((key(frames),))
 
 
 def key_of(data: bytes) -> int:

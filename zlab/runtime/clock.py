@@ -33,6 +33,8 @@ _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
 _WINDOW = 0.02  # seconds of each tick in which a fast lab is traced, at the most
 _LEAST_WINDOW = 0.003  # seconds
 _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
+# Where all is traced: patience for a sender that the system has set aside, and room for 10,000 requests of four hops.
+_FULL = {"hold": 200 * 10**6, "hops": 100_000}
 
 Listener = Callable[[Snapshot], None]
 
@@ -44,7 +46,7 @@ class Clock:
         """Start ticking."""
         inproc = frozenset(e for _, s in run.topology.sockets() for e in s.endpoints if run.endpoints.uses_inproc(e))
         self._run = run
-        self.book = Book(run.topology, inproc)
+        self.book = Book(run.topology, inproc, **_FULL) if run.full else Book(run.topology, inproc)
         self.published = threading.Condition()
         self.sampling = 1
         self.cost = 0.0
@@ -239,7 +241,13 @@ class Clock:
     # --- tracing -------------------------------------------------------------------------------
 
     def _adapt(self, counts: dict[Recording, Counts], *, again: bool) -> None:
-        """Trace every message while that is cheap, a sample above."""
+        """Trace every message while that is cheap, a sample above; or all, where that was asked for."""
+        if self._run.full:
+            if again:
+                self._run.report("note", "", "", "more messages came than could be traced: some hops are missing")
+                self._trace(on=True)
+                self.book.journeys.interrupted = time.perf_counter_ns()
+            return
         total = sum(c.sent + c.received for c in counts.values())
         crossings, self._total = max(0, total - self._total), total
         # Rises at once, falls slowly: a burst must not switch it to and fro.
@@ -254,6 +262,8 @@ class Clock:
         self._run.mask = mask
         if changed or (again and not fast):
             self._trace(on=not fast)
+        if changed or again or fast:
+            self.book.journeys.interrupted = time.perf_counter_ns()
 
     def _trace(self, *, on: bool) -> None:
         self._run.tracing = on

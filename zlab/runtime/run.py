@@ -12,7 +12,7 @@ import zmq
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy
-from zlab.recording import Event, Facing, Recordings
+from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
 from zlab.runtime.thread import GRACE, KNOBS, REBIND, NodeThread
@@ -20,6 +20,7 @@ from zlab.runtime.thread import GRACE, KNOBS, REBIND, NodeThread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zlab.recording import Key, Recording
     from zlab.topology import Topology
 
 EVENT_LIMIT = 10_000
@@ -33,8 +34,14 @@ _OVER = {NodeState.KILLED, NodeState.FAILED, NodeState.STOPPED}
 class Run:
     """All nodes of one lab."""
 
-    def __init__(self, topology: Topology, transport: str) -> None:
+    def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, full: bool = False) -> None:
         """Check everything, open every socket, and only then start the nodes.
+
+        Args:
+            topology: what to run.
+            transport: what bare endpoint names become.
+            key: what makes a message itself; None for its last frame.
+            full: whether every message is to be traced, at any rate.
 
         Raises:
             TopologyError: an option or an address that ZeroMQ does not take; nothing is left open.
@@ -54,7 +61,14 @@ class Run:
         self._applying = threading.Lock()  # apart from the other: the clock must not wait for a node to end
         self._stopped = False
         self._go = threading.Event()
-        self.recordings = Recordings(_publishers(topology, self.endpoints))
+        self.full = full
+        self.key = key
+        self.recordings = Recordings(
+            _publishers(topology, self.endpoints),
+            key=key,
+            trace_limit=FULL_TRACE_LIMIT if full else TRACE_LIMIT,
+            complain=self._complain,
+        )
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
         self.nodes = {
@@ -86,6 +100,10 @@ class Run:
         self.counted_events += 1
         if kind in {"kill", "error"} and node:
             self.incidents.append((kind, node))
+
+    def _complain(self, recording: Recording, what: str) -> None:
+        detail = f"the key function raised {what}; this socket's messages are known by their last frame instead"
+        self.report("key", recording.node, recording.socket, detail)
 
     def find(self, name: str) -> NodeThread:
         """The node of that name.
