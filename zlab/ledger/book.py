@@ -37,7 +37,8 @@ _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
-_FLIGHTS = 1_000  # flights that one snapshot carries
+FLIGHTS = 1_000
+"""Flights that one tick brings."""
 _PATHS = 200  # end-to-end paths that are kept apart
 _DEFAULT_HWM = 1000  # messages: libzmq's own
 _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
@@ -105,7 +106,7 @@ class Book:
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         for exchange in self._exchanges:
-            exchange.update(first, second, idle=reading.idle, ended=reading.ended, live=reading.live)
+            exchange.update(first, second, idle=reading.idle, closed=reading.closed, live=reading.live)
         self._enrol([*reading.second, *retired])
         self._learn_proxies(reading.second)
         matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
@@ -118,7 +119,7 @@ class Book:
         for subscription in self._by_recording.values():
             recording = subscription.receiver
             subscription.ended |= recording in retired and not reading.stopped
-            subscription.publisher_ended |= any(p.rpartition(".")[0] in reading.ended for p in subscription.filters)
+            subscription.publisher_ended |= any(p in reading.closed for p in subscription.filters)
             if recording in received:
                 subscription.received = received[recording]
             subscription.update(
@@ -331,7 +332,7 @@ class Book:
         for path, values in ends.items():
             if path in self.paths or len(self.paths) < _PATHS:
                 self.paths.setdefault(path, Histogram()).add(values)
-        step = max(1, math.ceil(len(flights) / _FLIGHTS))
+        step = max(1, math.ceil(len(flights) / FLIGHTS))
         return flights[::step]
 
     def _through(self, match: Match, kind: int, sent: float, received: float) -> Iterable[Flight]:

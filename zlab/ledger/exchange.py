@@ -80,7 +80,7 @@ class Exchange:
         second: Mapping[str, Counts],
         *,
         idle: frozenset[str],
-        ended: frozenset[str],
+        closed: frozenset[str],
         live: frozenset[str],
     ) -> None:
         """Take one tick."""
@@ -89,12 +89,12 @@ class Exchange:
         sent = sum(second[s].sent for s in self.senders)
         received_first = sum(first[r].received for r in self.receivers)
         received = sum(second[r].received for r in self.receivers)
-        struck = {s for s in (*self.senders, *self.receivers) if _node(s) in ended}
+        struck = {s for s in (*self.senders, *self.receivers) if s in closed}
         gap = max(0, sent - received_first)
         if struck:
             self._touched |= struck
             self._most = gap
-        self._dead = {node for node in self._dead | ended if node not in live}
+        self._dead = {node for node in self._dead | set(map(_node, closed)) if node not in live}
         if not self._keeps and all(_node(r) in self._dead for r in self.receivers):
             self._least = gap  # a queue goes with its receiver
         self._most = min(self._most, gap) if self._touched or self._conflates else 0
