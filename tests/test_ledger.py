@@ -183,6 +183,69 @@ def test_a_pusher_that_nobody_reads_is_refused_beyond_the_marks() -> None:
         assert (row["expected"], row["queued"], row["dropped"], row["lost"]) == (20, 20, 0, 0)
 
 
+@pytest.mark.parametrize("types", [(zlab.PUSH, zlab.PULL), (zlab.PUB, zlab.SUB)], ids=["PUSH", "PUB"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_a_newer_message_took_the_place_of_is_conflated(
+    transport: str, types: tuple[zlab.topology.SocketType, zlab.topology.SocketType]
+) -> None:
+    go, read = threading.Event(), threading.Event()
+
+    def late(inbox: zmq.Socket[bytes]) -> None:
+        inbox.poll()  # the first is there: it has joined
+        read.set()
+        go.wait(20)
+        receiving(inbox)
+
+    def send(out: zmq.Socket[bytes]) -> None:
+        number = 0
+        while not read.is_set():
+            out.send(b"%d" % number)
+            out.poll(1, zmq.POLLERR)
+            number += 1
+        for more in range(500):
+            out.send(b"%d more" % more)
+
+    out, inbox = types
+    extra = {"subscribe": ""} if inbox is zlab.SUB else {}
+    topology = zlab.Topology(
+        "last value",
+        [
+            zlab.Node("sender", send, out=out.bind("link")),
+            zlab.Node("receiver", late, inbox=inbox.connect("link", conflate=1, **extra)),
+        ],
+    )
+    with zlab.run(topology, transport=transport) as lab:
+        eventually(lambda: lab.sockets()["sent"].sum() > 500)
+        if transport == "inproc":  # where the queue is exactly one place
+            eventually(lambda: lab.ledger().iloc[0]["queued"] == 1)
+        go.set()
+        eventually(lambda: settled(lab))
+        row = lab.ledger().iloc[0]
+        assert row["dropped: conflated"] >= 499
+        assert row["dropped: conflated"] + row.get("dropped: not yet joined", 0) == row["dropped"]
+        assert row["unaccounted"] == row["lost"] == 0
+
+
+def test_what_is_addressed_to_nobody_is_unroutable() -> None:
+    def write(out: zmq.Socket[bytes]) -> None:
+        for number in range(60):
+            out.poll(5, zmq.POLLERR)
+            out.send_multipart([(b"anna", b"nobody")[number % 2], b"%d" % number])
+
+    topology = zlab.Topology(
+        "letters",
+        [
+            zlab.Node("office", write, out=zlab.ROUTER.bind("letters")),
+            zlab.Node("anna", receiving, inbox=zlab.DEALER.connect("letters", routing_id="anna")),
+        ],
+    )
+    with zlab.run(topology) as lab:
+        eventually(lambda: lab.sockets().loc["office.out", "sent"] == 60 and settled(lab))
+        row = lab.ledger().loc["office.out → anna.inbox"]
+        assert (row["delivered"], row["dropped"], row["dropped: unroutable"], row["unaccounted"]) == (30, 30, 30, 0)
+        eventually(lambda: list(lab.messages()["fate"]) == ["delivered", "dropped: unroutable"] * 30)
+
+
 @pytest.mark.parametrize("transport", ["ipc", "tcp"])
 def test_what_was_published_before_a_subscriber_had_joined_is_called_that(transport: str) -> None:
     quiet = threading.Event()

@@ -333,7 +333,7 @@ class Lab:
             self.topology.links,
             snapshot.links,
             dict(book.proxied),
-            now=time.perf_counter_ns(),
+            settled=book.settled(time.perf_counter_ns(), stopped=self._run.stopped),
             interrupted=book.journeys.interrupted,
         )
         table = frames.messages(hops, fates, tuple(book.kinds.names), round(self._run.began * 1e9))

@@ -23,7 +23,7 @@ from zlab.ledger.snapshot import (
     Snapshot,
     SocketFigures,
 )
-from zlab.ledger.subscription import Subscription
+from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
 from zlab.topology import Link, Socket, SocketType, Topology
@@ -37,11 +37,14 @@ _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
-FLIGHTS = 1_000
-"""Flights that one tick brings."""
+_PATIENCE = 300 * 10**6  # nanoseconds within which what has arrived is entered
+_APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _PATHS = 200  # end-to-end paths that are kept apart
 _DEFAULT_HWM = 1000  # messages: libzmq's own
 _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+
+FLIGHTS = 1_000
+"""Flights that one tick brings."""
 
 
 class Book:
@@ -82,6 +85,7 @@ class Book:
         self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
         self._end_to_end: dict[str, LatencyFigures] = {}
         self._refresh = 0.0
+        self._empty: list[deque[int]] = [deque(maxlen=20) for _ in topology.links]
         self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
         self.ambiguous = 0
@@ -129,6 +133,7 @@ class Book:
         self.journeys.take(self._matcher.take_sent(), matches)
         flights = self._note(matches, began, reading.at)
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
+        self._note_empty(now)
         while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
             self._past.popleft()
         return flights
@@ -187,6 +192,17 @@ class Book:
             if r.delivered > b.delivered
         ]
         return max(times, default=0.0)
+
+    def _note_empty(self, now: int) -> None:
+        for row, empty in zip(self._past[-1][2], self._empty, strict=True):
+            if not row.queued and (not empty or now - empty[-1] >= _APART):
+                empty.append(now)
+
+    def settled(self, now: int, *, stopped: bool) -> list[int]:
+        """For each link, until when all that was sent and has arrived is known to have, in nanoseconds."""
+        if stopped:
+            return [now] * len(self._empty)
+        return [next((t for t in reversed(empty) if t <= now - _PATIENCE), 0) for empty in self._empty]
 
     # --- rows ----------------------------------------------------------------------------------
 
@@ -303,7 +319,11 @@ class Book:
             for wanted in publisher.aimed:
                 life = self._by_recording.get(wanted.receiver)
                 if life is None:
-                    life = self._by_recording[wanted.receiver] = Subscription(wanted.receiver)
+                    conflates = any(
+                        self._conflates(k) for k in self.topology.links if k.receiver == wanted.receiver.name
+                    )
+                    life = Subscription(wanted.receiver, CONFLATED if conflates else HIGH_WATER)
+                    self._by_recording[wanted.receiver] = life
                     self._subscriptions[wanted.receiver.name].append(life)
                 lives = life.filters.setdefault(publisher.name, [])
                 if wanted not in lives:
@@ -373,14 +393,25 @@ class Book:
                 grown = bool(touching)
                 group += touching
                 rays = [r for r in rays if r not in touching]
-            specs = [self._specs[name] for ray in group for name in (ray.sender, ray.receiver)]
+            met = [self.topology.links[ray.link] for ray in group]
+            exact = all(self._conflates(link) and link.endpoint in self._inproc for link in met)
             yield Exchange(
                 sorted(group, key=lambda ray: ray.link),
-                conflates=any(spec.options.get("conflate") for spec in specs),
+                conflates=any(self._conflates(link) for link in met),
+                holds=len(met) if exact else None,
                 unroutable=all(self._specs[r.sender].type in {SocketType.ROUTER, SocketType.REP} for r in group),
             )
 
+    def _conflates(self, link: Link) -> bool:
+        """Whether only the last message is kept: over inproc the connecting socket alone has a say."""
+        ends = [self._specs[link.sender], self._specs[link.receiver]]
+        if link.endpoint in self._inproc:
+            ends = [spec for spec in ends if link.endpoint in spec.connects]
+        return any(spec.options.get("conflate") for spec in ends)
+
     def _capacity(self, link: Link) -> int:
+        if self._conflates(link):
+            return 1
         sender, receiver = self._specs[link.sender].options, self._specs[link.receiver].options
         marks = (
             sender.get("sndhwm", sender.get("hwm", _DEFAULT_HWM)),

@@ -45,13 +45,14 @@ class Ray:
 class Exchange:
     """One group of senders and receivers whose links touch."""
 
-    def __init__(self, rays: Sequence[Ray], *, conflates: bool, unroutable: bool) -> None:
+    def __init__(self, rays: Sequence[Ray], *, conflates: bool, unroutable: bool, holds: int | None = None) -> None:
         """Start with nothing sent.
 
         Args:
             rays: the links of the group.
             conflates: whether a socket of the group keeps only its last message.
             unroutable: whether a message to a peer that is gone is dropped by its sender.
+            holds: how many messages can wait in all its queues, where that is exact and small.
         """
         self.rays = tuple(rays)
         self.senders = tuple(dict.fromkeys(ray.sender for ray in rays))
@@ -64,6 +65,7 @@ class Exchange:
             else ("lost", "peer killed")
         )
         self._conflates = conflates
+        self._holds = holds
         self._touched: set[str] = set()  # sockets whose node was killed or failed
         self._dead: set[str] = set()  # nodes that were killed and not started again
         self._keeps = any(ray.keeps for ray in rays)
@@ -107,6 +109,8 @@ class Exchange:
         if waiting and min(candidate, self._candidate) > self._least:
             self._least = min(candidate, self._candidate)
         self._candidate = candidate
+        if self._holds is not None:
+            self._least = max(self._least, sent_first - received - self._holds)
         self._least = min(self._least, gap)
         self._settled = self._settled + 1 if waiting and self._seen == (sent, received) else 0
         self._seen = (sent, received)

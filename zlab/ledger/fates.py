@@ -6,6 +6,7 @@ not, the fate is ``unknown``: nothing is guessed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zlab.ledger.subscription import HIGH_WATER, KILLED, NOT_JOINED
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 DELIVERED = "delivered"
 UNDER_WAY = "under way"
 UNKNOWN = "unknown"
-_YOUNG = 500 * 10**6  # nanoseconds: what was sent since may have arrived without having been entered yet
 _STOPPED = "lost: lab stopped"
 _LATE, _FULL, _KILLED = f"dropped: {NOT_JOINED}", f"dropped: {HIGH_WATER}", f"lost: {KILLED}"
 
@@ -31,11 +31,11 @@ class Fates:
     def __init__(
         self,
         hops: Iterable[Hop],
-        links: Sequence[Link],
+        links: Iterable[Link],
         figures: Sequence[LinkFigures],
         proxied: Mapping[str, str],
         *,
-        now: int,
+        settled: Sequence[int],
         interrupted: int,
     ) -> None:
         """Look at all hops once.
@@ -45,15 +45,15 @@ class Fates:
             links: of the topology.
             figures: of each link, from one snapshot.
             proxied: each socket that a proxy serves, and the one at its other side.
-            now: the clock of the traces, in nanoseconds.
+            settled: for each link, until when all that was sent and has arrived is known to have, in
+                nanoseconds on the clock of the traces.
             interrupted: when tracing last changed: what was sent before may have come untraced.
         """
-        self._now = now
         self._interrupted = interrupted
         self._proxied = proxied
-        self._from: dict[str, list[tuple[Link, LinkFigures]]] = {}
-        for link, figure in zip(links, figures, strict=True):
-            self._from.setdefault(link.sender, []).append((link, figure))
+        self._from: dict[str, list[tuple[Link, LinkFigures, int]]] = {}
+        for row in zip(links, figures, settled, strict=True):
+            self._from.setdefault(row[0].sender, []).append(row)
         self._last: dict[tuple[str, str], int] = {}  # when the last one that arrived was sent
         self._first: dict[object, int] = {}  # the same of the first, by life of the receiver
         for hop in hops:
@@ -68,76 +68,89 @@ class Fates:
             return DELIVERED, hop.receiver
         if hop.fate:
             return hop.fate, ""
-        sender = hop.crossing.sender
-        ways = [(k, f) for k, f in self._from.get(sender, ()) if hop.receiver in {"", k.receiver}]
-        beyond = [way for link, _ in ways for way in self._from.get(self._proxied.get(link.receiver, ""), ())]
-        direct = len(ways) == 1 and not beyond
-        reasons: dict[str, set[str]] = {}
-        queued = delivered = 0
-        for link, figures in (*ways, *beyond):
-            queued += figures.queued
-            delivered += figures.delivered
+        sent, sender = hop.crossing.trace.time, hop.crossing.sender
+        ways = [way for way in self._from.get(sender, ()) if hop.receiver in {"", way[0].receiver}]
+        beyond = [way for link, *_ in ways for way in self._from.get(self._proxied.get(link.receiver, ""), ())]
+        place = _Place(
+            queued=sum(figures.queued for _, figures, _ in (*ways, *beyond)),
+            delivered=sum(figures.delivered for _, figures, _ in (*ways, *beyond)),
+            overtaken=sent < self._last.get((sender, hop.receiver), 0),
+            early=sent >= min((settled for *_, settled in (*ways, *beyond)), default=0),
+        )
+        for link, figures, _ in (*ways, *beyond):
             for word, counts in (("dropped", figures.dropped), ("lost", figures.lost)):
                 for reason, count in counts.items():
                     if count:
-                        reasons.setdefault(f"{word}: {reason}", set()).add(link.receiver)
-        overtaken = hop.crossing.trace.time < self._last.get((sender, hop.receiver), 0)
-        if delivered and hop.crossing.trace.time < self._interrupted:
+                        place.reasons.setdefault(f"{word}: {reason}", set()).add(link.receiver)
+        if place.delivered and sent < self._interrupted:
             fate = UNKNOWN
         elif hop.life is not None:
-            fate = self._of_published(hop, reasons, queued, overtaken=overtaken)
-        elif direct:
-            fate = self._in_line(hop, reasons, ways[0][1], overtaken=overtaken)
+            fate = self._of_published(hop, place)
+        elif len(ways) == 1 and not beyond:
+            fate = _in_line(hop, place, ways[0][1].lost.get("lab stopped", 0))
         else:
-            fate = self._of_several(hop, reasons, queued)
-        receivers = reasons.get(fate, set())
+            fate = _of_several(place)
+        receivers = place.reasons.get(fate, set())
         return fate, hop.receiver or (next(iter(receivers)) if len(receivers) == 1 else "")
 
-    def _of_published(self, hop: Hop, reasons: Mapping[str, object], queued: int, *, overtaken: bool) -> str:
+    def _of_published(self, hop: Hop, place: _Place) -> str:
         """A publisher's message to one life of one subscriber: they come in the order of their sending."""
-        life, sent = hop.life, hop.crossing.trace.time
-        ended = any(f.receiver is life and f.ended is not None for f in hop.crossing.recording.aimed)
-        first = self._first.get(life)
-        if not overtaken and not ended:
-            if first is None and queued and _FULL in reasons and hop.position <= queued:
-                return UNDER_WAY  # nothing has been read yet, and a full queue drops what comes last
-            if not reasons or (not queued and self._young(hop)):
-                return self._waiting(hop, queued)
-            if queued and not (first is None and len(reasons) == 1 and _FULL in reasons):
+        first = self._first.get(hop.life)
+        ended = any(f.receiver is hop.life and f.ended is not None for f in hop.crossing.recording.aimed)
+        if not place.overtaken and not ended:
+            if not place.delivered and place.queued and set(place.reasons) == {_FULL}:
+                # Nothing has been read yet, and a full queue drops what comes last.
+                return UNDER_WAY if hop.position <= place.queued else _FULL
+            if not place.reasons or not place.queued:
+                if place.early or not place.reasons:
+                    return place.waiting()
+            else:
                 return UNKNOWN
-        left = dict(reasons)
-        late = first is not None and sent < first
-        if late and _LATE in left:
+        left = set(place.reasons)
+        if first is not None and hop.crossing.trace.time < first and _LATE in left:
             return _LATE
-        if ended and not overtaken and _KILLED in left:
-            return _KILLED
+        if ended and not place.overtaken:
+            return UNKNOWN if place.early or _KILLED not in left else _KILLED
         if len(left) > 1:
-            left.pop(_LATE, None)
-            left.pop(_KILLED, None)
-        return next(iter(left)) if len(left) == 1 else UNKNOWN
+            left -= {_LATE, _KILLED}
+        return left.pop() if len(left) == 1 else UNKNOWN
 
-    def _in_line(self, hop: Hop, reasons: Mapping[str, object], figures: LinkFigures, *, overtaken: bool) -> str:
-        """A message on the only link of its sender: what is queued are those that were sent last."""
-        behind = hop.crossing.recording.counts().sent - hop.crossing.trace.rank
-        left = dict(reasons)
-        if not overtaken and behind < figures.queued:
+
+@dataclass(slots=True)
+class _Place:
+    """What the ledger says of the links that a hop may be on."""
+
+    queued: int
+    delivered: int
+    overtaken: bool
+    """Whether a message that was sent later has arrived by the same way: then this one will not."""
+    early: bool
+    """Whether it may have arrived without having been entered yet."""
+    reasons: dict[str, set[str]] = field(default_factory=dict)
+    """Why messages went missing there, and at which receivers."""
+
+    def waiting(self) -> str:
+        """An old one that the ledger misses nowhere has arrived, and that was not traced."""
+        return UNDER_WAY if self.queued or self.early else UNKNOWN
+
+
+def _in_line(hop: Hop, place: _Place, stopped: int) -> str:
+    """A message on the only link of its sender: what is queued are those that were sent last."""
+    behind = hop.crossing.recording.counts().sent - hop.crossing.trace.rank
+    left = set(place.reasons)
+    if not place.overtaken:
+        if behind < place.queued or (place.early and not stopped):
             return UNDER_WAY
-        if not overtaken and behind < figures.lost.get("lab stopped", 0):
+        if behind < stopped:
             return _STOPPED
-        left.pop(_STOPPED, None)
-        if not left:
-            return self._waiting(hop, figures.queued)
-        return next(iter(left)) if len(left) == 1 else UNKNOWN
+    left.discard(_STOPPED)
+    if not left:
+        return place.waiting() if not place.overtaken else UNKNOWN
+    return left.pop() if len(left) == 1 else UNKNOWN
 
-    def _of_several(self, hop: Hop, reasons: Mapping[str, object], queued: int) -> str:
-        """A message that any of several may have been dealt."""
-        if not reasons or (not queued and self._young(hop)):
-            return self._waiting(hop, queued)
-        return next(iter(reasons)) if len(reasons) == 1 and not queued else UNKNOWN
 
-    def _waiting(self, hop: Hop, queued: int) -> str:
-        # An old one that the ledger misses nowhere has arrived, and that was not traced.
-        return UNDER_WAY if queued or self._young(hop) else UNKNOWN
-
-    def _young(self, hop: Hop) -> bool:
-        return self._now - hop.crossing.trace.time < _YOUNG
+def _of_several(place: _Place) -> str:
+    """A message that any of several may have been dealt."""
+    if not place.reasons or (not place.queued and place.early):
+        return place.waiting()
+    return next(iter(place.reasons)) if len(place.reasons) == 1 and not place.queued else UNKNOWN

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOT_JOINED = "not yet joined"
 HIGH_WATER = "high-water mark"
 KILLED = "peer killed"
+CONFLATED = "conflated"
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,8 @@ class Subscription:
     """One life of one subscriber."""
 
     receiver: Recording
+    overflow: str = HIGH_WATER
+    """What is said of messages that its queue had no room for."""
     filters: dict[str, list[Filter]] = field(default_factory=dict)
     """By the publisher's full name: a filter for each of its lives."""
     received: int = 0
@@ -123,7 +126,7 @@ class Subscription:
         if stopped and waiting:
             lost["lab stopped"] = waiting
             waiting = 0
-        dropped = {NOT_JOINED: not_joined, HIGH_WATER: high_water}
+        dropped = {NOT_JOINED: not_joined, self.overflow: high_water}
         return Row(
             expected=expected,
             delivered=received,

@@ -32,6 +32,7 @@ _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on th
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
 _WINDOW = 0.02  # seconds of each tick in which a fast lab is traced, at the most
 _LEAST_WINDOW = 0.003  # seconds
+_SETTLED = 300 * 10**6  # nanoseconds after which no trace of before is worked on any more
 _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
 # Where all is traced: patience for a sender that the system has set aside, and room for 10,000 requests of four hops.
 _FULL = {"hold": 200 * 10**6, "hops": 100_000}
@@ -178,7 +179,7 @@ class Clock:
             closed=frozenset() if run.stopped else frozenset(r.name for r in retired),
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
-            full=self.sampling == 1 and not overflowed,
+            full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         self._learn_rates()
