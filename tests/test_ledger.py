@@ -52,7 +52,7 @@ def test_the_law_holds_of_any_sequence_of_counts(
     totals = {name: Counts(0, 0, 0, 0, 0, 0, 0) for name in out + into}
     live = {f"s{i}" for i in range(senders)} | {f"r{i}" for i in range(receivers)}
     flying, ended = 0, set()
-    for what, who, amount in [*steps, ("tick", 0, 1)]:
+    for position, (what, who, amount) in enumerate([*steps, ("tick", 0, 1)]):
         if what == "send":
             name = out[who % senders]
             totals[name] = totals[name]._replace(sent=totals[name].sent + amount)
@@ -73,6 +73,7 @@ def test_the_law_holds_of_any_sequence_of_counts(
                 idle=idle_now,
                 closed=frozenset(s for s in totals if s.rpartition(".")[0] in ended),
                 live=frozenset(live),
+                at=float(position),
             )
             ended.clear()
             rows = exchange.rows(totals, stopped=stopped)
@@ -88,8 +89,10 @@ def test_the_law_holds_of_any_sequence_of_counts(
 def test_a_gap_that_nothing_explains_is_unaccounted_once_it_stands() -> None:
     exchange = Exchange([Ray(0, "s.out", "r.in")], conflates=False, unroutable=False)
     totals = {"s.out": Counts(10, 10, 10, 0, 0, 0, 0), "r.in": Counts(0, 0, 0, 0, 7, 7, 7)}
-    for _ in range(20):
-        exchange.update(totals, totals, idle=frozenset({"r.in"}), closed=frozenset(), live=frozenset({"s", "r"}))
+    for tick in range(20):
+        exchange.update(
+            totals, totals, idle=frozenset({"r.in"}), closed=frozenset(), live=frozenset({"s", "r"}), at=tick / 10
+        )
     row = exchange.rows(totals, stopped=False)[0]
     assert (row.expected, row.delivered, row.queued, dict(row.dropped), dict(row.lost)) == (10, 7, 0, {}, {})
 
@@ -334,3 +337,23 @@ def test_topics_are_named_by_their_words() -> None:
     assert topic(b"") == "(empty)"
     assert topic(b"\x00\x01\xff\xfe") == "00 01 ff fe"
     assert topic("météo Genève 3".encode()) == "météo Genève"
+
+
+@pytest.mark.parametrize(("types", "copies"), [((zlab.PUB, zlab.SUB), 2), ((zlab.PUSH, zlab.PULL), 1)])
+def test_two_sockets_that_meet_twice_are_not_counted_twice(
+    types: tuple[zlab.topology.SocketType, zlab.topology.SocketType], copies: int
+) -> None:
+    extra = {"subscribe": ""} if types[1] is zlab.SUB else {}
+    topology = zlab.Topology(
+        "twice",
+        [
+            zlab.Node("sender", sending(*(b"%d" % i for i in range(200))), out=types[0].bind("a", "b")),
+            zlab.Node("receiver", receiving, inbox=types[1].connect("a", "b", **extra)),
+        ],
+    )
+    with zlab.run(topology) as lab:
+        eventually(lambda: lab.ledger()["delivered"].sum() == 200 * copies)
+        table = lab.ledger()
+        assert holds(table)
+        assert list(table["expected"]) == [100 * copies] * 2
+        assert (table["unaccounted"] == 0).all()

@@ -90,6 +90,21 @@ def test_frames_received_one_by_one_make_up_messages() -> None:
         assert ends.received.counts()[4:] == (2, 4, 8)
 
 
+def test_parts_that_come_unannounced_are_told_by_the_program_that_asks_for_more() -> None:
+    with Ends(zmq.PUSH, zmq.PULL) as ends, ends.context.socket(zmq.PUSH) as outside:
+        outside.linger = 0
+        ends.b.bind("inproc://outside")
+        outside.connect("inproc://outside")
+        for _ in range(3):
+            outside.send_multipart([b"1", b"2", b"3"])
+        for _ in range(3):
+            parts = [ends.b.recv()]
+            while ends.b.getsockopt(zmq.RCVMORE):
+                parts.append(ends.b.recv())
+            assert parts == [b"1", b"2", b"3"]
+        assert ends.received.counts()[4:] == (3, 9, 9)
+
+
 @pytest.mark.parametrize("way", ["string", "json", "pyobj", "serialized", "buffer", "frame", "array", "into"])
 def test_every_way_to_send_and_receive_is_counted_once(way: str) -> None:
     with Ends() as ends:

@@ -235,14 +235,20 @@ class Lab:
         goal = start + (messages or 0)
         done = until if until is not None else lambda snapshot: _delivered(snapshot) >= goal
         deadline = time.monotonic() + timeout
-        with self._clock.published:
-            while not done(self._clock.latest):
-                if self._run.stopped:
-                    raise RuntimeError("the lab stopped while waiting")
-                if not self._clock.published.wait(max(0.0, deadline - time.monotonic())):
-                    came = _delivered(self._clock.latest) - start
-                    what = f"{came:,} of {messages:,} messages" if messages is not None else "the condition never held"
-                    raise TimeoutError(f"after {timeout:g} s: {what}; lab.sockets() and lab.events() may tell why")
+        latest = self._clock.latest
+        while not done(latest):
+            if self._run.stopped:
+                raise RuntimeError("the lab stopped while waiting")
+            seen = latest
+            with self._clock.published:
+                left = max(0.0, deadline - time.monotonic())
+                if self._clock.latest is seen:
+                    self._clock.published.wait(left)
+            latest = self._clock.latest
+            if latest is seen or (time.monotonic() > deadline and not done(latest)):
+                came = _delivered(latest) - start
+                what = f"{came:,} of {messages:,} messages" if messages is not None else "the condition never held"
+                raise TimeoutError(f"after {timeout:g} s: {what}; lab.sockets() and lab.events() may tell why")
 
     async def run_for(self, seconds: float) -> None:
         """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""

@@ -264,11 +264,13 @@ class Recordings:
 
     def _aim(self, publisher: Recording) -> None:
         names = self._facing.get(publisher.name, ())
-        known = {f.receiver: f for f in publisher.filters}
+        known: dict[Recording, list[Filter]] = {}  # several where they meet at several endpoints
+        for each in publisher.filters:
+            known.setdefault(each.receiver, []).append(each)
         # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
         sent = publisher.counts().sent
         wanted = tuple(
-            known.get(r) or Filter(publisher, r, r.subscriptions, sent)
+            known[r].pop(0) if known.get(r) else Filter(publisher, r, r.subscriptions, sent)
             for facing in names
             if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
         )

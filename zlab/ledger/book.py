@@ -110,7 +110,7 @@ class Book:
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         for exchange in self._exchanges:
-            exchange.update(first, second, idle=reading.idle, closed=reading.closed, live=reading.live)
+            exchange.update(first, second, idle=reading.idle, closed=reading.closed, live=reading.live, at=reading.at)
         self._enrol([*reading.second, *retired])
         self._learn_proxies(reading.second)
         matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
@@ -127,7 +127,10 @@ class Book:
             if recording in received:
                 subscription.received = received[recording]
             subscription.update(
-                received=subscription.received, expected=subscription.expected, idle=recording.name in reading.idle
+                received=subscription.received,
+                expected=subscription.expected,
+                idle=recording.name in reading.idle,
+                at=reading.at,
             )
         self._second = second
         self.journeys.take(self._matcher.take_sent(), matches)
@@ -214,6 +217,9 @@ class Book:
         for i, link in enumerate(self.topology.links):
             if i not in rows:
                 rows[i] = self._subscription_row(i, link, stopped=stopped)
+        for parallel in self._index.values():
+            if len(parallel) > 1:  # two sockets that meet at several endpoints: by which one is not told
+                rows |= zip(parallel, _split(rows[parallel[0]], len(parallel)), strict=True)
         return [rows[i] for i in range(len(self.topology.links))]
 
     def _subscription_row(self, index: int, link: Link, *, stopped: bool) -> Row:
@@ -419,6 +425,32 @@ class Book:
         )
         both = [mark for mark in marks if isinstance(mark, int)]
         return 0 if 0 in both else sum(both)
+
+
+def _split(row: Row, parts: int) -> list[Row]:
+    """A row in equal parts, which add up to it."""
+
+    def part(amount: int, number: int) -> int:
+        return amount * (number + 1) // parts - amount * number // parts
+
+    split = []
+    for number in range(parts):
+        delivered, queued = part(row.delivered, number), part(row.queued, number)
+        dropped = {k: part(v, number) for k, v in row.dropped.items()}
+        lost = {k: part(v, number) for k, v in row.lost.items()}
+        unexplained = row.expected - row.delivered - row.queued - sum(row.dropped.values()) - sum(row.lost.values())
+        split.append(
+            Row(
+                delivered + queued + sum(dropped.values()) + sum(lost.values()) + part(unexplained, number),
+                delivered,
+                queued,
+                dropped,
+                lost,
+                part(row.filtered, number),
+                row.expected,
+            )
+        )
+    return split
 
 
 def _plus(one: Row, other: Row) -> Row:

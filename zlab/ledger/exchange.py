@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from zlab.recording import Counts
 
-_SETTLED = 10  # ticks: how long a gap must stand, with every receiver waiting, before it is called unaccounted
+_SETTLED = 1.0  # seconds: how long a gap must stand, with every receiver waiting, before it is called unaccounted
+_APART = 0.05  # seconds between two looks that must agree on what is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class Exchange:
         self._keeps = any(ray.keeps for ray in rays)
         self._least = 0  # messages that are certainly gone
         self._most = 0  # messages that may be gone
-        self._candidate = 0
-        self._settled = 0
+        self._candidate, self._asked = 0, 0.0  # what seemed gone, and when
+        self._stands, self._settled = 0.0, 0.0  # since when nothing moves, and for how long
         self._seen = (0, 0)
         self._live: frozenset[str] = frozenset()
 
@@ -84,8 +85,9 @@ class Exchange:
         idle: frozenset[str],
         closed: frozenset[str],
         live: frozenset[str],
+        at: float,
     ) -> None:
-        """Take one tick."""
+        """Take one reading; ``at`` in seconds since the lab started."""
         self._live = live or self._live  # of a lab that has stopped, those that lived to its end
         sent_first = sum(first[s].sent for s in self.senders)
         sent = sum(second[s].sent for s in self.senders)
@@ -106,13 +108,15 @@ class Exchange:
         waiting = bool(reading) and all(r in idle for r in reading)
         # Every receiver stands at an empty queue: what was sent before and has not come will not come.
         candidate = max(0, sent_first - received) if waiting else 0
-        if waiting and min(candidate, self._candidate) > self._least:
-            self._least = min(candidate, self._candidate)
-        self._candidate = candidate
+        if not waiting or at - self._asked >= _APART:
+            self._least = max(self._least, min(candidate, self._candidate))
+            self._candidate, self._asked = candidate, at
         if self._holds is not None:
             self._least = max(self._least, sent_first - received - self._holds)
         self._least = min(self._least, gap)
-        self._settled = self._settled + 1 if waiting and self._seen == (sent, received) else 0
+        if not waiting or self._seen != (sent, received):
+            self._stands = at
+        self._settled = at - self._stands
         self._seen = (sent, received)
 
     def rows(self, totals: Mapping[str, Counts], *, stopped: bool) -> dict[int, Row]:

@@ -21,6 +21,8 @@ HIGH_WATER = "high-water mark"
 KILLED = "peer killed"
 CONFLATED = "conflated"
 
+_APART = 0.05  # seconds between two looks that must agree on what is gone
+
 
 @dataclass(slots=True, eq=False)
 class Subscription:
@@ -43,6 +45,7 @@ class Subscription:
     _least: int = 0
     _candidate: int = 0
     _expected_before: int = 0
+    _asked: float = 0.0
 
     @property
     def expected(self) -> int:
@@ -82,8 +85,19 @@ class Subscription:
         else:
             self.high_water += news
 
-    def update(self, *, received: int, expected: int, idle: bool) -> None:
-        """Take one tick: what has been received, what is expected, and whether it waits at an empty queue."""
+    def update(self, *, received: int, expected: int, idle: bool, at: float) -> None:
+        """Take one reading.
+
+        Args:
+            received: messages that it has received.
+            expected: messages that it was promised.
+            idle: whether it waits at an empty queue.
+            at: seconds since the lab started.
+        """
+        if idle and at - self._asked < _APART:
+            self._least = max(0, min(self._least, expected - received))
+            return
+        self._asked = at
         candidate = max(0, self._expected_before - received) if idle else 0
         self._expected_before = expected
         if idle and min(candidate, self._candidate) > self._least:

@@ -44,6 +44,7 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     _recording: Recording | None = None
     _recordings: Recordings | None = None
     _uninstall: Callable[[], None] | None = None
+    _more_follows: Callable[[], None] | None = None
 
     def __init__(self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any) -> None:
         """Open the socket and put the probe under it."""
@@ -67,12 +68,21 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
 
     setsockopt = set
 
+    def get(self, option: int) -> Any:
+        """Read a socket option; a program that asks for RCVMORE tells the probe that it reads part by part."""
+        value = super().get(option)
+        if option == zmq.RCVMORE and value and self._more_follows is not None:
+            self._more_follows()
+        return value
+
+    getsockopt = get
+
     def close(self, linger: int | None = None) -> None:
         """Close the socket and end its recording."""
         super().close(linger)
         if self._uninstall is not None:
             self._uninstall()
-            self._uninstall = None
+            self._uninstall = self._more_follows = None
         if self._recording is not None and self._recordings is not None:
             self._recordings.retire(self._recording)
 
@@ -147,7 +157,10 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         if has_more and not recordings.multipart:
             recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
         body = data if type(data) is bytes else None
-        size = _size(data)
+        try:
+            size = _size(data)
+        except TypeError:
+            return zmq.Socket.send(socket, data, flags, copy, track)  # which says what to do about it
         late: BaseException | None = None
         result = None
         done = 0
@@ -266,6 +279,16 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         watch(None, gated)  # until the clock comes by again: at full rate tracing must not cost
         return False
 
+    def more_follows() -> None:
+        """The program has asked, and there is more: what was counted as a message is a part of one."""
+        nonlocal received, more_received, more
+        if asking:
+            return
+        received -= 1
+        more_received += 1
+        more = True
+        ask()
+
     def watch(trace_mask: int | None, gate_now: bool) -> None:
         nonlocal tracing, gated, watching, every, mask
         tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
@@ -276,6 +299,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         nonlocal asking, watching, every
         asking = watching = every = True
 
+    socket._more_follows = more_follows  # noqa: SLF001 - the class is this module's
     recording.counts, recording.watch, recording.ask = counts, watch, ask
     methods: dict[str, Callable[..., Any]] = {"send": send, "recv": recv, "recv_multipart": recv_multipart}
     if raw_recv_into is not None:

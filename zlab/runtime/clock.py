@@ -61,6 +61,8 @@ class Clock:
         self._moved: dict[str, tuple[int, float]] = {}
         self._states: dict[str, tuple[NodeState, float]] = {}
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
+        self._counts: dict[Recording, Counts] = {}
+        self._overflowed = False
         self._crossings = self._total = 0
         self._window = _LEAST_WINDOW
         self._spent = 0.0
@@ -137,6 +139,9 @@ class Clock:
         with self._lock:
             snapshot = self._tick()
             self._flights, self._events = [], ()
+            self._learn_rates()
+            self._adapt(self._counts, again=self._overflowed)
+            self._overflowed = False
             return snapshot
 
     def _tick(self) -> Snapshot:
@@ -182,8 +187,7 @@ class Clock:
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
-        self._learn_rates()
-        self._adapt(second, again=bool(overflowed))
+        self._counts, self._overflowed = second, self._overflowed or bool(overflowed)
         events = (*self._events, *self._fresh_events())
         self._sequence += 1
         return self.book.snapshot(

@@ -40,10 +40,12 @@ class Endpoints:
         Raises:
             KeyError: a tcp name that nobody has bound yet.
         """
-        if endpoint in self.urls or self.transport == "tcp":
-            return endpoint if is_url(endpoint) else self.urls[endpoint]
+        if endpoint in self.urls:  # also that of a URL with a wildcard
+            return self.urls[endpoint]
         if is_url(endpoint):
             return endpoint
+        if self.transport == "tcp":
+            raise KeyError(endpoint)
         if self.transport == "ipc":
             if self._folder is None:
                 self._folder = tempfile.mkdtemp(prefix="zlab-")

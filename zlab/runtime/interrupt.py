@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import signal
 import time
-from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ class NodeEnded(BaseException):
     """Raised within a node's thread to end it; no program catches it by accident."""
 
 
-@cache
 def _prepare() -> int | None:
     """Give SIGURG a handler that does nothing, so that it interrupts; return the signal's number.
 
@@ -36,7 +34,7 @@ def _prepare() -> int | None:
     number = getattr(signal, "SIGURG", None)
     if number is None or not hasattr(signal, "pthread_kill"):
         return None
-    if signal.getsignal(number) == signal.SIG_DFL:
+    if signal.getsignal(number) in {signal.SIG_DFL, signal.SIG_IGN}:
         libc = ctypes.CDLL(None)
         libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
         libc.signal.restype = ctypes.c_void_p
