@@ -18,7 +18,7 @@ import pytest
 import zlab
 from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
 from zlab.recording import Event
-from zlab.views import batch, charts, terminal, units
+from zlab.views import batch, charts, layout, terminal, units
 from zlab.views.commands import Commands
 from zlab.views.dashboard import Dashboard
 from zlab.views.flow import figures, graph
@@ -342,6 +342,16 @@ def test_a_command_that_raises_is_told_and_logged_with_its_traceback(lab, sent):
     assert "Traceback" in error.detail
 
 
+@pytest.mark.parametrize("given", [{"size": 0}, {"size": 3.7}, {"size": 100_000_000_000}, {"rate": -5}])
+def test_a_wrong_figure_is_refused_in_a_word_and_changes_nothing(lab, sent, given):
+    _, wait = sent
+    dashboard = Dashboard(lab)
+    ask(dashboard.controls, 1, "tune", **given)
+    assert ": give " in wait(t="done", c=1)[1]["error"]
+    assert not lab.calls
+    assert [event.kind for event in dashboard.events._events] == ["start"]
+
+
 def test_an_unknown_command_is_refused_aloud(lab):
     told, done = [], threading.Event()
     commands = Commands(lab, lambda *_: None)
@@ -396,9 +406,22 @@ def test_the_picture_is_well_formed_and_names_everything(pattern, live):
     root = ET.fromstring(svg(topology, snapshot(topology) if live else None))  # noqa: S314 - our own
     texts = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {node.name for node in topology.nodes} <= set(texts)
-    assert {link.endpoint for link in topology.links} <= set(texts)
+    assert {f"endpoint {link.endpoint}" for link in topology.links} <= set(texts)
     curves = [p for p in root.iter("{http://www.w3.org/2000/svg}path") if "C" in p.get("d")]
     assert len(curves) == len(topology.links)
+
+
+def test_a_card_tells_what_its_socket_subscribes_to():
+    def node(**sockets): ...
+
+    def subscribed(**options):
+        return zlab.Node("sub", node, news=zlab.SUB.connect("news", **options), again=zlab.SUB.connect("news"))
+
+    shown = [
+        layout.described(subscribed(**o))
+        for o in ({}, {"subscribe": ""}, {"subscribe": ("a", b"\xffb")}, {"subscribe": "weather"})
+    ]
+    assert shown == ["SUB", "SUB everything · SUB", "SUB a, \\xffb · SUB", "SUB weather · SUB"]
 
 
 def test_history_keeps_a_minute(lab):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ PERIOD = 0.5
 POINTS = 121
 """A minute."""
 _LINES = 8
+_LONGEST = 46  # letters of a plot's title
 _LATE = 4  # points: a snapshot so late stands for those that it missed, a longer gap is shown
 COLOURS = ("#2f8fd0", "#e0702a", "#1fa37c", "#cf78ad", "#d9a01c", "#7a6fd0", "#8a7a3a", "#7d8794")
 """Told apart by colour-blind people, legible on white and on black."""
@@ -122,7 +125,6 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
         ValueError: snapshots without a topology.
     """
     import pandas  # noqa: F401, ICN001 - plotly asks sys.modules for it, and fails while another thread imports it
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     if not isinstance(history, History):
@@ -132,7 +134,7 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
         for snapshot in taken:
             history.add(snapshot)
     x, rates, latency = history.arrays()
-    drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=go.FigureWidget() if live else None)
+    drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=_live()() if live else None)
     for i, name in enumerate(history.names):
         line = {"color": COLOURS[i % len(COLOURS)], "width": 1.8}
         hover = "%{y:.3s} /s<extra>" + name + "</extra>"
@@ -155,6 +157,35 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
     return drawn
 
 
+@cache
+def _live() -> type[go.FigureWidget]:
+    # plotly's widget goes on listening when its output is cleared, and fails at the next update: an error on the
+    # console. It has no other way to be told.
+    import plotly.graph_objects as go
+
+    plain: type[go.FigureWidget] = go.FigureWidget
+    script = str(plain._esm)  # noqa: SLF001
+    view = re.search(r"\bexport\s*\{[^}]*?([\w$]+) as FigureView\b[^}]*\}\s*;?\s*(?:/\*[\s\S]*)?\Z", script)
+    if view is None:
+        return plain
+    forgetful: type[go.FigureWidget] = type(
+        "FigureWidget", (plain,), {"_esm": script + _FORGET.replace("FigureView", view[1])}
+    )
+    return forgetful
+
+
+_FORGET = """
+;{
+  const leave = FigureView.prototype.remove;
+  FigureView.prototype.remove = function () {
+    const acts = Object.getOwnPropertyNames(FigureView.prototype).filter((name) => /^(do_|_send)/.test(name));
+    for (const act of acts) this[act] = () => {};
+    return leave.call(this);
+  };
+}
+"""
+
+
 def update(drawn: go.FigureWidget, history: History) -> None:
     """Replace the arrays of a live figure, in one message."""
     _, rates, latency = history.arrays()
@@ -167,12 +198,19 @@ def update(drawn: go.FigureWidget, history: History) -> None:
 
 
 def _titles(history: History) -> list[dict[str, Any]]:
-    texts = ("Throughput, messages per second", f"Latency, {history.path or 'nothing traced yet'}")
-    common = {"y": 1.0, "yanchor": "bottom", "yshift": 8, "showarrow": False, "xanchor": "left", "yref": "paper"}
+    texts = ("Throughput, messages per second", f"Latency, {_cut(history.path) or 'nothing traced yet'}")
+    common = {"y": 1.0, "yanchor": "bottom", "yshift": 22, "showarrow": False, "xanchor": "left", "yref": "paper"}
     return [
         {"text": text, "x": 0, "xref": domain, "font": {"size": 12.5, "color": _TEXT}, **common}
         for text, domain in zip(texts, ("x domain", "x2 domain"), strict=True)
     ]
+
+
+def _cut(path: str) -> str:
+    # As much of a long way as its plot is wide: where it begins, and where it ends.
+    if len(path) <= _LONGEST:
+        return path
+    return f"{path[: _LONGEST // 2].rstrip()} … {path[-_LONGEST // 2 :].lstrip()}"
 
 
 def _looks(history: History, *, live: bool) -> dict[str, Any]:
@@ -180,14 +218,14 @@ def _looks(history: History, *, live: bool) -> dict[str, Any]:
     return {
         "template": "none",
         "height": 262 if live else 360,
-        "margin": {"l": 52, "r": 14, "t": 34, "b": 24},
+        "margin": {"l": 52, "r": 14, "t": 46, "b": 24},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": _TEXT, "size": 11, "family": "system-ui, -apple-system, 'Segoe UI', sans-serif"},
         "hovermode": "x",
         "annotations": _titles(history),
         "legend": {**legend, "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top"},
-        "legend2": {**legend, "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
+        "legend2": {**legend, "x": 0.54, "xanchor": "left", "y": 1.0, "yanchor": "bottom"},
         "showlegend": True,
         "uirevision": "zlab",
         "autosize": True,

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, Callable[[Source, Mapping[str, Any]], None]] = {
     "pause": lambda source, _: source.pause(),
     "resume": lambda source, given: source.resume(speed=_number(given.get("speed"))),
-    "tune": lambda source, given: source.tune(rate=_number(given.get("rate")), size=_whole(given.get("size"))),
+    "tune": lambda source, given: source.tune(rate=_rate(given.get("rate")), size=_size(given.get("size"))),
     "kill": lambda source, given: source.kill(str(given["node"])),
     "restart": lambda source, given: source.restart(str(given["node"])),
     "stop": lambda source, _: source.stop(),
 }
 """Every command of a view, by name."""
+LARGEST = 10_000_000
+"""Bytes of a message that a view may ask for: with a thousand in a queue, more would fill a machine's memory."""
+
+
+class RefusedError(ValueError):
+    """What a person asked for makes no sense: they are told so, and nothing has happened."""
 
 
 class Commands:
@@ -66,6 +72,8 @@ class Commands:
     def _carry_out(self, name: str, given: Mapping[str, Any]) -> str:
         try:
             COMMANDS[name](self._source, given)
+        except RefusedError as refusal:
+            return str(refusal)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person who pressed the button is told
             self._failed(name, str(given.get("node", "")), traceback.format_exc())
             return f"{name} {given.get('node', '')}".strip() + f" failed: {type(error).__name__}: {error}"
@@ -77,5 +85,16 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _rate(value: Any) -> float | None:
+    rate = _number(value)
+    if rate is not None and not rate >= 0:
+        raise RefusedError(f"rate {value}: give zero or more messages per second")
+    return rate
+
+
+def _size(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not 1 <= value <= LARGEST or int(value) != value:
+        raise RefusedError(f"size {value}: give whole bytes, 1 to {LARGEST:,}")
+    return int(value)

@@ -3,6 +3,7 @@
 const SPEEDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 const TOP_RATE = 6; // the slider goes from 1 to 10^6 messages per second, and then to no limit
 const SIZES = [1, 7]; // 10 bytes to 10 MB
+const CALM = 7000; // milliseconds that a word about a wrong entry stays
 
 function render({ model, el, signal }) {
   let state = null, wanted = null;
@@ -20,14 +21,18 @@ function render({ model, el, signal }) {
   const rates = slider("Rate", { min: 0, max: TOP_RATE + 0.1, step: 0.05 }, "Messages per second of each source",
     (v) => (v > TOP_RATE + 0.04 ? "no limit" : rate(rateOf(v))),
     (v) => run("tune", { rate: v > TOP_RATE + 0.04 ? "inf" : rateOf(v) }, rates),
-    { min: 0, step: "any", send: (v) => run("tune", { rate: v }, rates) });
+    { min: 0, max: 10 ** TOP_RATE, step: "any", send: (v) => run("tune", { rate: v }, rates),
+      word: "Rate: 0 to 1,000,000 messages per second; the slider's right end is no limit" });
   const sizes = slider("Size", { min: SIZES[0], max: SIZES[1], step: 0.05 }, "Bytes of each message",
     (v) => bytes(sizeOf(v)),
     (v) => run("tune", { size: sizeOf(v) }, sizes),
-    { min: 1, step: 1, send: (v) => run("tune", { size: Math.round(v) }, sizes) });
+    { min: 1, max: 10 ** SIZES[1], step: 1, send: (v) => run("tune", { size: v }, sizes),
+      word: "Size: whole bytes, 1 to 10,000,000 (10 MB)" });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
-    make("div.zlab-who", {}, make("strong", {}, model.get("name")), badge, told),
-    make("div.zlab-acts", {}, pause, stop), make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box)), status);
+    make("div.zlab-who", {}, make("strong", { title: model.get("name") }, model.get("name")), badge, told),
+    make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
+
+  el.classList.add("zlab-controls");
 
   const wire = attach({ model, el, signal }, {
     message(_, buffers) {
@@ -41,7 +46,9 @@ function render({ model, el, signal }) {
   function sizeOf(v) { return Math.round(Number((10 ** v).toPrecision(2))); }
   function bytes(n) { return n < 1000 ? n + " B" : n < 1e6 ? Number((n / 1e3).toPrecision(3)) + " kB" : Number((n / 1e6).toPrecision(3)) + " MB"; }
 
+  let hushing = 0;
   function say(text, error = false) {
+    clearTimeout(hushing);
     write(status, text);
     status.classList.toggle("zlab-error", error);
   }
@@ -63,10 +70,10 @@ function render({ model, el, signal }) {
 
   function slider(label, range, title, word, send, exact) {
     const input = make("input", { type: "range", ...range, title, "aria-label": label });
-    const shown = exact ? make("input.zlab-number", { type: "number", min: exact.min, step: exact.step, title: title + ", exactly", "aria-label": label + ", exactly" }) : null;
+    const shown = exact ? make("input.zlab-number", { type: "number", min: exact.min, max: exact.max, step: exact.step, title: title + ", exactly", "aria-label": label + ", exactly" }) : null;
     const text = make("output.zlab-value");
     const box = make("label.zlab-slider", { title }, make("span.zlab-soft", {}, label), input, ...(shown ? [shown, text] : [text]));
-    const control = { box, input, shown, text, touched: false, word };
+    const control = { box, input, shown, text, touched: false, word, good: "" };
     let timer = 0, last = 0;
     const later = () => {
       clearTimeout(timer);
@@ -81,10 +88,19 @@ function render({ model, el, signal }) {
     });
     shown?.addEventListener("change", () => {
       const value = Number(shown.value);
-      if (shown.value === "" || !(value >= exact.min)) return show();
+      if (shown.value === "" || !(value >= exact.min && value <= exact.max) || (exact.step === 1 && !Number.isInteger(value))) {
+        const wrong = shown.value;
+        shown.value = control.good;
+        say(wrong === "" ? exact.word : `${wrong}? ${exact.word}`);
+        hushing = setTimeout(say, CALM, "");
+        return;
+      }
+      say("");
+      control.good = value;
       control.touched = true;
       exact.send(value);
     });
+    shown?.addEventListener("blur", () => { if (!control.touched) shown.value = control.good; });
     for (const element of [input, shown]) element?.addEventListener("keydown", (event) => event.stopPropagation());
     return control;
   }
@@ -94,7 +110,9 @@ function render({ model, el, signal }) {
     control.input.value = value;
     write(control.text, text);
     control.input.setAttribute("aria-valuetext", text);
-    if (control.shown && document.activeElement !== control.shown) control.shown.value = exactly;
+    if (!control.shown) return;
+    control.good = exactly;
+    if (document.activeElement !== control.shown) control.shown.value = exactly;
   }
 
   function knob(control, values, position, text) {

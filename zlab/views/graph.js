@@ -130,16 +130,14 @@ function placeNames(graph, lanes, boxes) {
     // "endpoint", for it is easily taken for a topic; a URL tells by itself what it is.
     const name = endpoint.includes("://") ? endpoint : `endpoint ${endpoint}`, half = 3.1 * name.length + 4;
     const hubs = new Set(ends.map(([, link]) => (link.binds[0] ? link.source : link.target)));
-    const mean = (j) => ends.reduce((sum, [points, link]) => sum + points[2 * (link.binds[0] || hubs.size > 1 ? j : 32 - j) + (axis)], 0) / ends.length;
-    let axis = 0, at = 16;
-    if (ends.length > 1 && hubs.size === 1) { // where all lanes meet, and not on one of them
-      const from = mean(0);
+    const met = ends.length > 1 && hubs.size === 1; // its place is where all lanes meet, and not on one of them
+    const mean = (j, axis) => ends.reduce((sum, [p, link]) => sum + p[2 * (met && !link.binds[0] ? 32 - j : j) + axis], 0) / ends.length;
+    let at = 16;
+    if (met) {
       at = 1;
-      while (at < 16 && Math.abs(mean(at) - from) < half + 18) at++;
+      while (at < 16 && Math.abs(mean(at, 0) - mean(0, 0)) < half + 18) at++;
     }
-    const x = mean(at);
-    axis = 1;
-    const y = mean(at);
+    const x = mean(at, 0), y = mean(at, 1);
     const room = (ty) => {
       let least = 99;
       for (const { points: p } of lanes) {

@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 
 _THOUSAND = 1000
-_EXACT = 100_000
 
 
 def count(number: float) -> str:
-    """A number of messages: exact below 100,000, then 123k, 4.56M.
+    """A number of messages: exact, so that rows can be compared and added up.
 
-    >>> count(12345), count(1234567)
-    ('12,345', '1.23M')
+    >>> count(1234567)
+    '1,234,567'
     """
-    if abs(number) < _EXACT:
-        return f"{round(number):,}"
-    for unit in ("k", "M", "G"):
-        number /= _THOUSAND
-        if abs(number) < _THOUSAND:
-            return f"{number:.3g}{unit}"
-    return f"{number:.3g}G"
+    return f"{round(number):,}"
 
 
 def rate(per_second: float) -> str:

@@ -110,6 +110,12 @@ function attach({ model, el, signal }, on) {
   observer.observe(el);
   document.addEventListener("visibilitychange", tell);
 
+  // A click beside this view gives the keyboard back to the notebook: JupyterLab takes it only from where nobody is.
+  const leave = (event) => {
+    if (!el.contains(event.target) && el.contains(document.activeElement)) document.activeElement.blur();
+  };
+  document.addEventListener("pointerdown", leave, true);
+
   function command(name, given, control) {
     const number = ++commands;
     const entry = { control, timer: 0 };
@@ -147,6 +153,7 @@ function attach({ model, el, signal }, on) {
     clearTimeout(timer);
     observer.disconnect();
     document.removeEventListener("visibilitychange", tell);
+    document.removeEventListener("pointerdown", leave, true);
     model.off("msg:custom", receive);
     const closed = notebook !== null && !notebook.isConnected;
     if (!closed) send({ t: "gone", closed });
