@@ -38,7 +38,7 @@ _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
 _FLIGHTS = 1_000  # flights that one snapshot carries
-_PATIENCE = 300 * 10**6  # nanoseconds within which what has arrived is entered
+_ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _PATHS = 200  # end-to-end paths that are kept apart
 _DEFAULT_HWM = 1000  # messages: libzmq's own
@@ -83,6 +83,7 @@ class Book:
         self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
         self._end_to_end: dict[str, LatencyFigures] = {}
         self._refresh = 0.0
+        self._patience = hold + _ENTERED
         self._empty: list[deque[int]] = [deque(maxlen=20) for _ in topology.links]
         self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
@@ -200,7 +201,7 @@ class Book:
         """For each link, until when all that was sent and has arrived is known to have, in nanoseconds."""
         if stopped:
             return [now] * len(self._empty)
-        return [next((t for t in reversed(empty) if t <= now - _PATIENCE), 0) for empty in self._empty]
+        return [next((t for t in reversed(empty) if t <= now - self._patience), 0) for empty in self._empty]
 
     # --- rows ----------------------------------------------------------------------------------
 
