@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -119,7 +120,7 @@ def test_one_node_is_killed_whatever_it_is_blocked_in(transport: str) -> None:
         for name in ("proxy", "send", "recv", "poller"):
             lab.kill(name)
             lab.kill(name)  # once more changes nothing
-        assert {n.name: n.state for n in lab._clock.tick().nodes} == dict.fromkeys(lab._run.nodes, "killed")
+        assert {n.name: n.state for n in lab.snapshot().nodes} == dict.fromkeys(lab._run.nodes, "killed")
         for name in ("proxy", "send", "recv", "poller"):
             lab.restart(name)
 
@@ -332,7 +333,157 @@ def test_running_a_cell_again_leaves_one_lab(monkeypatch: pytest.MonkeyPatch) ->
     fourth.stop()
 
 
+def test_looking_takes_nothing_from_those_who_listen() -> None:
+    with zlab.run(zlab.patterns.pipeline(rate=100)) as lab:
+        events: list[str] = []
+        flights: list[int] = []
+        lab.subscribe(
+            lambda snapshot: (events.extend(e.kind for e in snapshot.events), flights.append(len(snapshot.flights)))
+        )
+        for number in range(20):
+            lab.tune(rate=100 + number)
+            lab.sockets()
+        eventually(lambda: events.count("tune") == 20)
+        assert sum(flights) > 0
+
+
 def test_checks_tell_in_words() -> None:
     with zlab.run(zlab.patterns.pipeline()) as lab:
         lab.wait(messages=10)
     assert "none unaccounted for" in zlab.checks.accounted(lab)
+
+
+# --- what must hold whatever a program does -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_is_still_unsent_does_not_hold_up_the_end(transport: str) -> None:
+    def send(out: zmq.Socket[bytes]) -> None:
+        while True:
+            out.send(b"x" * 1000)
+
+    def deaf(inbox: zmq.Socket[bytes]) -> None:
+        inbox.poll(None, zmq.POLLERR)
+
+    with leaving_nothing():
+        lab = zlab.run(one_way(send, deaf, hwm=5), transport=transport)
+        eventually(lambda: any(n.state == "blocked in send" for n in lab.snapshot().nodes))
+        lab.restart("receiver")
+        eventually(lambda: any(n.state == "blocked in send" for n in lab.snapshot().nodes))
+        lab.kill("receiver")
+        lab.restart("sender")
+        lab.stop()
+        assert not [e for e in lab.history() if e.kind == "error"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_socket_that_a_node_opens_itself_is_closed_with_the_lab(transport: str) -> None:
+    def stray(inbox: zmq.Socket[bytes]) -> None:
+        own = inbox.context.socket(zmq.PULL)
+        own.bind("inproc://own")
+        own.recv()
+
+    topology = zlab.Topology("stray", [zlab.Node("stray", stray, inbox=zlab.PULL.bind("a"))])
+    with leaving_nothing():
+        lab = zlab.run(topology, transport=transport)
+        lab.wait(until=lambda _: "own" in dir(lab) or lab.state == "running")
+        lab.restart("stray") if transport != "inproc" else None
+        lab.stop()
+        assert not [e for e in lab.history() if e.kind == "error"]
+
+
+def test_a_node_cannot_end_or_restart_what_it_belongs_to() -> None:
+    held: list[zlab.Lab] = []
+    ready = threading.Event()
+    said: list[str] = []
+
+    def reach(inbox: zmq.Socket[bytes]) -> None:
+        ready.wait(10)
+        for act in (held[0].stop, lambda: held[0].restart("reach"), lambda: held[0].kill("reach")):
+            try:
+                act()
+            except RuntimeError as error:
+                said.append(str(error))
+        inbox.recv()
+
+    topology = zlab.Topology("reach", [zlab.Node("reach", reach, inbox=zlab.PULL.bind("a"))])
+    with leaving_nothing(), zlab.run(topology, transport="tcp") as lab:
+        held.append(lab)
+        ready.set()
+        eventually(lambda: len(said) == 3)
+        assert all("a node cannot" in each for each in said)
+        assert lab.state == "running"
+
+
+def test_a_node_that_swallows_everything_is_killed_all_the_same() -> None:
+    def swallow(inbox: zmq.Socket[bytes]) -> None:
+        for _ in range(3):
+            with contextlib.suppress(BaseException):  # what no program should do
+                inbox.recv()
+        inbox.recv()
+
+    topology = zlab.Topology("swallow", [zlab.Node("swallow", swallow, inbox=zlab.PULL.bind("a"))])
+    with leaving_nothing(), zlab.run(topology) as lab:
+        lab.kill("swallow")
+        assert lab.snapshot().nodes[0].state == "killed"
+
+
+def test_an_interrupted_stop_can_be_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    with leaving_nothing():
+        lab = zlab.run(zlab.patterns.pipeline(), transport="ipc")
+        finish = zlab.runtime.life.Life.finish_end
+        calls: list[int] = []
+
+        def interrupted(self: zlab.runtime.life.Life, limit: float) -> bool:
+            calls.append(1)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return finish(self, limit)
+
+        monkeypatch.setattr(zlab.runtime.life.Life, "finish_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lab.stop()
+        lab.stop()
+        assert lab.snapshot().state == "stopped"
+
+
+def test_nothing_passes_a_paused_lab_while_a_node_is_killed() -> None:
+    def flood(out: zmq.Socket[bytes]) -> None:
+        while True:
+            out.send(b"x")
+
+    for _ in range(5):
+        with zlab.run(one_way(flood), transport="tcp") as lab:
+            lab.wait(messages=1000)
+            lab.pause()
+            eventually(lambda: lab.sockets()["sent"].sum() == lab.sockets()["sent"].sum())
+            before = lab.sockets()[["sent", "received"]]
+            lab.kill("receiver")
+            lab.kill("sender")
+            after = lab.sockets()[["sent", "received"]]
+            assert (after - before).to_numpy().max() <= 1  # what was inside a call when the world stopped
+
+
+def test_a_fault_that_is_taken_away_lets_go_of_what_it_held() -> None:
+    with zlab.run(zlab.patterns.pipeline(workers=1, rate=20)) as lab:
+        lab.wait(messages=4)
+        with lab.fault("sink", zlab.faults.Delay(seconds=60)):
+            eventually(lambda: lab.ledger()["queued"].sum() > 3)
+        lab.wait(messages=10, timeout=5)
+
+
+def test_a_forked_child_leaves_its_parents_lab_alone() -> None:
+    code = (
+        "import os, pathlib, zlab\n"
+        "lab = zlab.run(zlab.patterns.pipeline(), transport='ipc')\n"
+        "lab.wait(messages=4)\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n    raise SystemExit\n"
+        "os.waitpid(pid, 0)\n"
+        "print(all(pathlib.Path(u.removeprefix('ipc://')).exists() for u in lab.endpoints.values()))\n"
+        "lab.wait(messages=4)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr

@@ -67,7 +67,13 @@ def test_the_law_holds_of_any_sequence_of_counts(
             ended.add(node)
         else:
             idle_now = frozenset(into) if flying == 0 else frozenset()
-            exchange.update(totals, totals, idle=idle_now, ended=frozenset(ended), live=frozenset(live))
+            exchange.update(
+                totals,
+                totals,
+                idle=idle_now,
+                closed=frozenset(s for s in totals if s.rpartition(".")[0] in ended),
+                live=frozenset(live),
+            )
             ended.clear()
             rows = exchange.rows(totals, stopped=stopped)
             assert sum(r.expected for r in rows.values()) == sum(totals[s].sent for s in out)
@@ -83,7 +89,7 @@ def test_a_gap_that_nothing_explains_is_unaccounted_once_it_stands() -> None:
     exchange = Exchange([Ray(0, "s.out", "r.in")], conflates=False, unroutable=False)
     totals = {"s.out": Counts(10, 10, 10, 0, 0, 0, 0), "r.in": Counts(0, 0, 0, 0, 7, 7, 7)}
     for _ in range(20):
-        exchange.update(totals, totals, idle=frozenset({"r.in"}), ended=frozenset(), live=frozenset({"s", "r"}))
+        exchange.update(totals, totals, idle=frozenset({"r.in"}), closed=frozenset(), live=frozenset({"s", "r"}))
     row = exchange.rows(totals, stopped=False)[0]
     assert (row.expected, row.delivered, row.queued, dict(row.dropped), dict(row.lost)) == (10, 7, 0, {}, {})
 

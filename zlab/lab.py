@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import sys
 import time
 import weakref
@@ -73,6 +74,7 @@ class Lab:
             self._run.stop()
             raise
         self._speed = 1.0
+        self._finished = False
         self._dashboard: Dashboard | None = None
         _running.add(self)
 
@@ -189,11 +191,12 @@ class Lab:
         A node that does not end within 2 seconds (in a long ``time.sleep``, say) is named in
         `events`; its thread ends as soon as that call returns.
         """
-        if self._run.stopped:
+        if self._finished:
             return
         self._run.stop()
         self._clock.stop()
         _running.discard(self)
+        self._finished = True
 
     def __enter__(self) -> Self:
         """Return the lab itself."""
@@ -228,7 +231,7 @@ class Lab:
         """
         if (messages is None) == (until is None):
             raise ValueError("wait(messages=500) or wait(until=lambda snapshot: ...): give one of the two")
-        start = _delivered(self._clock.tick()) if messages is not None else 0
+        start = _delivered(self._clock.look()) if messages is not None else 0
         goal = start + (messages or 0)
         done = until if until is not None else lambda snapshot: _delivered(snapshot) >= goal
         deadline = time.monotonic() + timeout
@@ -339,7 +342,7 @@ class Lab:
 
     def events(self) -> pd.DataFrame:
         """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""
-        return frames.events(self._run.events)
+        return frames.events(self.history())
 
     def history(self) -> tuple[Event, ...]:
         """The events, as `zlab.recording.Event`: the last 10,000."""
@@ -347,7 +350,7 @@ class Lab:
 
     def snapshot(self) -> Picture:
         """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""
-        latest = self._clock.latest
+        latest = self._fresh()
         return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=self.topology)
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
@@ -359,7 +362,7 @@ class Lab:
         return self._clock.subscribe(listener)
 
     def _fresh(self) -> Snapshot:
-        return self._clock.latest if self._run.stopped else self._clock.tick()
+        return self._clock.latest if self._run.stopped else self._clock.look()
 
     # --- how it is shown -----------------------------------------------------------------------
 
@@ -440,6 +443,10 @@ _by_cell: weakref.WeakKeyDictionary[Lab, tuple[str, str]] = weakref.WeakKeyDicti
 def _stop_all() -> None:
     for lab in tuple(_running):
         lab.stop()
+
+
+# The labs of a process are not its children's: there they have no threads, and their files are not theirs.
+os.register_at_fork(after_in_child=_running.clear)
 
 
 def _cell() -> tuple[str, str]:

@@ -6,15 +6,10 @@ what is reported is the ratio within the pair.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import statistics
-import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import zmq
@@ -155,33 +150,18 @@ def measure(transport: str, size: int, count: int, pairs: int) -> Result:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the table and write the figures as JSON; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="zlab bench", description="A lab against the same program in plain pyzmq, in one run."
-    )
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of runs for each line (default 10)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="about how long one run lasts (default 1)")
-    parser.add_argument("--transport", choices=["inproc", "tcp"], action="append", help="default: both")
-    parser.add_argument("--json", type=Path, default=Path("artifacts/bench.json"), help="where the figures go")
-    options = parser.parse_args(argv)
-    if options.pairs < 1 or options.seconds <= 0:
-        parser.error("--pairs is at least 1 and --seconds more than 0")
-    results = []
-    print(f"zlab {zlab.__version__}, pyzmq {zmq.__version__}, libzmq {zmq.zmq_version()}, ", end="")
-    print(f"Python {platform.python_version()}")
-    print("two threads, PUSH to PULL; ratio = lab / plain pyzmq, median of the pairs (lowest to highest)\n")
+def print_table(transports: list[str], pairs: int, seconds: float) -> list[Result]:
+    """Measure every transport and size, and print a line for each."""
+    print("two threads, PUSH to PULL; ratio = lab / plain pyzmq, median of the pairs (lowest to highest)")
     print(f"{'transport':<10}{'bytes':>7}{'plain msg/s':>14}{'lab msg/s':>13}{'ratio':>8}{'spread':>16}{'clock':>8}")
-    for transport in options.transport or ["inproc", "tcp"]:
+    results = []
+    for transport in transports:
         for size, speed in ((100, 1_000_000), (10_000, 200_000)):
-            result = measure(transport, size, max(1000, int(speed * options.seconds)), options.pairs)
+            result = measure(transport, size, max(1000, int(speed * seconds)), pairs)
             results.append(result)
             print(
                 f"{transport:<10}{size:>7,}{result.plain:>14,.0f}{result.lab:>13,.0f}{result.ratio:>8.2f}"
-                f"{f'({result.low:.2f} to {result.high:.2f})':>16}{result.cost:>8.1%}"
+                f"{f'({result.low:.2f} to {result.high:.2f})':>16}{result.cost:>8.1%}",
+                flush=True,
             )
-            sys.stdout.flush()
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
-    print(f"\nwritten to {options.json}")
-    return 0
+    return results

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.exchange import Exchange, Ray, Row
+from zlab.ledger.exchange import Exchange, Ray, Row, plus
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.histogram import Histogram
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
@@ -23,7 +23,7 @@ from zlab.ledger.snapshot import (
     Snapshot,
     SocketFigures,
 )
-from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription
+from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
 from zlab.topology import Link, Socket, SocketType, Topology
@@ -37,12 +37,14 @@ _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
-_FLIGHTS = 1_000  # flights that one snapshot carries
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _PATHS = 200  # end-to-end paths that are kept apart
 _DEFAULT_HWM = 1000  # messages: libzmq's own
 _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+
+FLIGHTS = 1_000
+"""Flights that one tick brings."""
 
 
 class Book:
@@ -109,7 +111,7 @@ class Book:
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         for exchange in self._exchanges:
-            exchange.update(first, second, idle=reading.idle, ended=reading.ended, live=reading.live)
+            exchange.update(first, second, idle=reading.idle, closed=reading.closed, live=reading.live)
         self._enrol([*reading.second, *retired])
         self._learn_proxies(reading.second)
         matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
@@ -122,7 +124,7 @@ class Book:
         for subscription in self._by_recording.values():
             recording = subscription.receiver
             subscription.ended |= recording in retired and not reading.stopped
-            subscription.publisher_ended |= any(p.rpartition(".")[0] in reading.ended for p in subscription.filters)
+            subscription.publisher_ended |= any(p in reading.closed for p in subscription.filters)
             if recording in received:
                 subscription.received = received[recording]
             subscription.update(
@@ -227,8 +229,8 @@ class Book:
                 stopped=stopped,
             )
             if publishers > 1:
-                row = _portion(row, life, link.sender)
-            total = _plus(total, row)
+                row = portion(row, life, link.sender)
+            total = plus(total, row)
             total = replace(total, filtered=total.filtered + sum(f.filtered for f in life.filters[link.sender]))
         if self._specs[link.receiver].type is SocketType.XSUB:
             # Its subscriptions are messages of its own, which a proxy may have sent unseen.
@@ -351,7 +353,7 @@ class Book:
         for path, values in ends.items():
             if path in self.paths or len(self.paths) < _PATHS:
                 self.paths.setdefault(path, Histogram()).add(values)
-        step = max(1, math.ceil(len(flights) / _FLIGHTS))
+        step = max(1, math.ceil(len(flights) / FLIGHTS))
         return flights[::step]
 
     def _through(self, match: Match, kind: int, sent: float, received: float) -> Iterable[Flight]:
@@ -418,44 +420,6 @@ class Book:
         )
         both = [mark for mark in marks if isinstance(mark, int)]
         return 0 if 0 in both else sum(both)
-
-
-def _plus(one: Row, other: Row) -> Row:
-    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
-        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
-
-    return Row(
-        one.expected + other.expected,
-        one.delivered + other.delivered,
-        one.queued + other.queued,
-        merged(one.dropped, other.dropped),
-        merged(one.lost, other.lost),
-        filtered=one.filtered + other.filtered,
-        uncertain=one.uncertain + other.uncertain,
-    )
-
-
-def _portion(row: Row, life: Subscription, publisher: str) -> Row:
-    """One publisher's part of what a subscriber of several got, in proportion to what matched."""
-    matched = {name: sum(f.matched for f in lives) for name, lives in life.filters.items()}
-    total = sum(matched.values())
-    if not total:
-        return Row(0, 0, 0, {}, {})
-    order = list(matched)
-
-    def part(amount: int) -> int:
-        done = 0
-        for name in order[: order.index(publisher) + 1]:
-            before = done
-            done = amount * sum(matched[n] for n in order[: order.index(name) + 1]) // total
-        return done - before
-
-    queued = part(row.queued)
-    dropped = {k: part(v) for k, v in row.dropped.items()}
-    lost = {k: part(v) for k, v in row.lost.items()}
-    delivered = max(0, matched[publisher] - queued - sum(dropped.values()) - sum(lost.values()))
-    gap = row.expected - row.delivered
-    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=row.uncertain + gap if gap else 0)
 
 
 def _figures(latencies: list[int]) -> LatencyFigures:

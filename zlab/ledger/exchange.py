@@ -82,7 +82,7 @@ class Exchange:
         second: Mapping[str, Counts],
         *,
         idle: frozenset[str],
-        ended: frozenset[str],
+        closed: frozenset[str],
         live: frozenset[str],
     ) -> None:
         """Take one tick."""
@@ -91,12 +91,12 @@ class Exchange:
         sent = sum(second[s].sent for s in self.senders)
         received_first = sum(first[r].received for r in self.receivers)
         received = sum(second[r].received for r in self.receivers)
-        struck = {s for s in (*self.senders, *self.receivers) if _node(s) in ended}
+        struck = {s for s in (*self.senders, *self.receivers) if s in closed}
         gap = max(0, sent - received_first)
         if struck:
             self._touched |= struck
             self._most = gap
-        self._dead = {node for node in self._dead | ended if node not in live}
+        self._dead = {node for node in self._dead | set(map(_node, closed)) if node not in live}
         if not self._keeps and all(_node(r) in self._dead for r in self.receivers):
             self._least = gap  # a queue goes with its receiver
         self._most = min(self._most, gap) if self._touched or self._conflates else 0
@@ -177,6 +177,23 @@ class Exchange:
 
     def _is_touched(self, link: int) -> bool:
         return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
+
+
+def plus(one: Row, other: Row) -> Row:
+    """The sum of two rows, reason by reason."""
+
+    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
+
+    return Row(
+        one.expected + other.expected,
+        one.delivered + other.delivered,
+        one.queued + other.queued,
+        merged(one.dropped, other.dropped),
+        merged(one.lost, other.lost),
+        filtered=one.filtered + other.filtered,
+        uncertain=one.uncertain + other.uncertain,
+    )
 
 
 def _node(socket: str) -> str:

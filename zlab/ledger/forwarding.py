@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from zlab.recording import Counts
 
 
+_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+
+
 def through_proxies(
     totals: dict[str, Counts], proxied: Mapping[str, str], links: Iterable[Link], specs: Mapping[str, Socket]
 ) -> dict[str, Counts]:
@@ -34,7 +37,9 @@ def through_proxies(
         senders = [link.sender for link in links if link.receiver == near]
         receivers = [link.receiver for link in links if link.sender == far]
         frames = totals[near].received_frames
-        arrived = sum(totals[r].received for r in receivers)
+        came = [totals[r].received for r in receivers]
+        # A publisher sends to each of its subscribers what others send to one.
+        arrived = max(came, default=0) if specs[far].type in _PUBLISHERS else sum(came)
         offered = sum(totals[s].sent for s in senders)
         per_message = _frames_per_message(senders, near, totals, specs)
         messages = max(int(frames / per_message) if per_message else 0, arrived)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 LIMIT = 8
 """Kinds that are told apart; the last stands for all others."""
-_REMEMBERED = 10_000  # topics: a cache, not a record
 OTHER = "other"
 
 _TOPIC = re.compile(r"[^\d\W][\w.\-/:]*(?: [^\d\W][\w.\-/:]*)*")
@@ -27,7 +26,6 @@ class Kinds:
         """Start with none."""
         self._specs = specs
         self.names: list[str] = []
-        self._topics: dict[bytes, int] = {}
 
     def of(self, sender: str, head: bytes) -> int:
         """The kind of a message, as an index into `names`.
@@ -38,12 +36,7 @@ class Kinds:
         """
         spec = self._specs[sender]
         if spec.type in {SocketType.PUB, SocketType.XPUB}:
-            known = self._topics.get(head)
-            if known is None:
-                known = self._index(topic(head))
-                if len(self._topics) < _REMEMBERED:
-                    self._topics[head] = known
-            return known
+            return self._index(topic(head))
         if spec.type in _REQUESTS:
             return self._index("request")
         if spec.type in _REPLIES:

@@ -28,8 +28,8 @@ class Reading:
     idle: frozenset[str]
     """Sockets (``node.socket``) whose thread waits in recv on an empty queue."""
     traces: Mapping[Recording, list[Trace]]
-    ended: frozenset[str]
-    """Nodes killed or failed since the last tick."""
+    closed: frozenset[str]
+    """Sockets that were closed since the last tick, because their node was killed or failed, or by the node itself."""
     live: frozenset[str]
     """Nodes whose sockets are open."""
     stopped: bool

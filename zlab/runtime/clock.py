@@ -11,17 +11,17 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from zlab.ledger.book import Book
+from zlab.ledger.book import FLIGHTS, Book
 from zlab.ledger.reading import Reading
-from zlab.ledger.snapshot import NodeFigures, NodeState, Snapshot
+from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
 from zlab.probe import Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from zlab.runtime.node import RunningNode
     from zlab.runtime.run import Run
-    from zlab.runtime.thread import NodeThread
 
 PERIOD = 0.1
 """Seconds between two ticks."""
@@ -56,7 +56,8 @@ class Clock:
         self._lock = threading.Lock()  # a tick may also be asked for
         self._sequence = 0
         self._events_seen = 0
-        self._incidents_seen: list[tuple[str, str]] = []
+        self._events: tuple[Event, ...] = ()  # seen, and not yet published
+        self._flights: list[Flight] = []
         self._moved: dict[str, tuple[int, float]] = {}
         self._states: dict[str, tuple[NodeState, float]] = {}
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
@@ -123,10 +124,20 @@ class Clock:
 
     # --- one tick ------------------------------------------------------------------------------
 
-    def tick(self) -> Snapshot:
-        """Read all probes and enter the ledger."""
+    def look(self) -> Snapshot:
+        """How all stands at this moment; what is new in it is still published at the next tick."""
         with self._lock:
-            return self._tick()
+            snapshot = self._tick()
+            self._flights = list(snapshot.flights[-FLIGHTS:])
+            self._events = snapshot.events
+            return snapshot
+
+    def tick(self) -> Snapshot:
+        """Read all probes and enter the ledger; what is new since the last tick goes into the snapshot."""
+        with self._lock:
+            snapshot = self._tick()
+            self._flights, self._events = [], ()
+            return snapshot
 
     def _tick(self) -> Snapshot:
         run = self._run
@@ -158,9 +169,6 @@ class Clock:
         overflowed = [r for r in live if r.overflowed]
         for recording in overflowed:
             recording.overflowed = False
-        incidents = list(run.incidents)
-        fresh = incidents[len(self._incidents_seen) :] if len(incidents) >= len(self._incidents_seen) else incidents
-        self._incidents_seen = incidents
         now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
         reading = Reading(
             at=now,
@@ -168,7 +176,7 @@ class Clock:
             second=second,
             idle=frozenset(idle),
             traces={r: r.drain() for r in (*live, *retired)},
-            ended=frozenset(node for _, node in fresh),
+            closed=frozenset() if run.stopped else frozenset(r.name for r in retired),
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
@@ -176,7 +184,7 @@ class Clock:
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         self._learn_rates()
         self._adapt(second, again=bool(overflowed))
-        events = self._fresh_events()
+        events = (*self._events, *self._fresh_events())
         self._sequence += 1
         return self.book.snapshot(
             sequence=self._sequence,
@@ -187,7 +195,7 @@ class Clock:
                 self._node(node, inside.get(node.name, blocked_in(None)), second, now) for node in run.nodes.values()
             ),
             urls=run.endpoints.urls,
-            flights=flights,
+            flights=[*self._flights, *flights],
             sampling=self.sampling,
             cost=self.cost,
             events=events,
@@ -199,12 +207,12 @@ class Clock:
 
     def _node(
         self,
-        node: NodeThread,
+        node: RunningNode,
         wait: Wait,
         counts: dict[Recording, Counts],
         now: float,
     ) -> NodeFigures:
-        moved = sum(counts[r].sent + counts[r].received for r in node.recordings_by_socket.values() if r in counts)
+        moved = sum(counts[r].sent + counts[r].received for r in node.recordings if r in counts)
         before, since = self._moved.get(node.name, (-1, now))
         if moved != before:
             since = now

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from zlab.recording import Direction
+from zlab.runtime.interrupt import NodeEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,20 +46,21 @@ class World:
 class NodeGate:
     """What holds for one node: its faults, and whether it is let go because it must end."""
 
-    def __init__(self, world: World) -> None:
-        """Stand open."""
+    def __init__(self, world: World, faults: Callable[[], tuple[Delays, ...]]) -> None:
+        """Stand open.
+
+        Args:
+            world: what holds for the whole lab.
+            faults: tells the faults that disturb the node now.
+        """
         self.world = world
-        self.faults: tuple[Delays, ...] = ()
+        self.faults = faults
         self.released = False
 
     def release(self) -> None:
-        """Let the node pass for good: it is ending."""
+        """Hold the node no longer: it is ending, and its next message goes no further."""
         self.released = True
         self.world.notify()
-
-    def needed(self) -> bool:
-        """Whether the node's sockets must come by the gate at all."""
-        return self.world.paused or self.world.speed < 1 or bool(self.faults)
 
 
 class SocketGate:
@@ -82,14 +84,21 @@ class SocketGate:
         self._passed = 0.0
 
     def __call__(self, direction: Direction) -> None:
-        """Wait until the message may pass."""
+        """Wait until the message may pass.
+
+        Raises:
+            NodeEnded: the node is being ended meanwhile; the message does not pass.
+        """
         node, world = self._node, self._node.world
         came = time.monotonic()
-        held = sum(fault.hold(direction) for fault in node.faults)
+        holds = [(fault, fault.hold(direction)) for fault in node.faults()]
         with world.changed:
-            while not node.released:
+            while True:
+                if node.released:
+                    raise NodeEnded
                 now = time.monotonic()
-                due = came + held
+                lasting = node.faults()  # one that is taken away lets go of what it held
+                due = came + sum(hold for fault, hold in holds if any(fault is one for one in lasting))
                 if self._begins and direction is Direction.SEND and world.speed < 1:
                     due = max(due, self._passed + 1 / (world.speed * max(self._natural(), 1e-3)))
                 if not world.paused and now >= due:

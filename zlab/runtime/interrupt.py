@@ -15,6 +15,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
     import threading
 
 
@@ -40,12 +44,13 @@ def _prepare() -> int | None:
     return int(number)
 
 
-def interrupt(thread: threading.Thread, limit: float) -> bool:
+def interrupt(thread: threading.Thread, limit: float, over: Callable[[], bool]) -> bool:
     """Raise `NodeEnded` in a thread and wake it from whatever call of libzmq it is blocked in.
 
     Args:
         thread: the thread to end.
         limit: how long to try, in seconds.
+        over: tells whether its function is over, so that nothing more need be raised.
 
     Returns:
         Whether the thread has ended within the limit.
@@ -53,10 +58,12 @@ def interrupt(thread: threading.Thread, limit: float) -> bool:
     if thread.ident is None:
         return True
     number = _prepare()
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(NodeEnded))
     deadline = time.monotonic() + limit
     pause = 0.001
     while thread.is_alive() and time.monotonic() < deadline:
+        # Again and again: a program may swallow it once, as it may swallow anything.
+        if not over():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(NodeEnded))
         if number is not None:
             try:
                 signal.pthread_kill(thread.ident, number)

@@ -15,7 +15,8 @@ from zlab.probe import install_proxy
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
-from zlab.runtime.thread import GRACE, KNOBS, REBIND, NodeThread
+from zlab.runtime.life import GRACE, close_all, drop_unsent
+from zlab.runtime.node import KNOBS, REBIND, RunningNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,13 +54,12 @@ class Run:
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
         self.counted_events = 0
-        self.incidents: deque[tuple[str, str]] = deque(maxlen=EVENT_LIMIT)
-        """Nodes killed or failed, for the ledger: (kind, node), in order."""
         self.tracing = True
         self.mask = 0
         self._lock = threading.RLock()
         self._applying = threading.Lock()  # apart from the other: the clock must not wait for a node to end
-        self._stopped = False
+        self._stopped = self._released = False
+        self._terminator: threading.Thread | None = None
         self._go = threading.Event()
         self.full = full
         self.key = key
@@ -72,7 +72,7 @@ class Run:
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
         self.nodes = {
-            node.name: NodeThread(
+            node.name: RunningNode(
                 node,
                 endpoints=self.endpoints,
                 recordings=self.recordings,
@@ -83,29 +83,27 @@ class Run:
             for node in topology.nodes
         }
         try:
-            for step in (NodeThread.open, NodeThread.bind, NodeThread.connect):
+            for step in (RunningNode.open, RunningNode.bind, RunningNode.connect):
                 for node in self.nodes.values():
                     step(node)
+            for node in self.nodes.values():
+                node.start(self._go)
+                self.report("start", node.name, "", "")
         except BaseException:
             self.stop()
             raise
-        for node in self.nodes.values():
-            node.start(self._go)
-            self.report("start", node.name, "", "")
         self._go.set()
 
     def report(self, kind: str, node: str, socket: str, detail: str) -> None:
         """Write an event down; any thread may."""
         self.events.append(Event(time.perf_counter() - self.began, kind, node, socket, detail))
         self.counted_events += 1
-        if kind in {"kill", "error"} and node:
-            self.incidents.append((kind, node))
 
     def _complain(self, recording: Recording, what: str) -> None:
         detail = f"the key function raised {what}; this socket's messages are known by their last frame instead"
         self.report("key", recording.node, recording.socket, detail)
 
-    def find(self, name: str) -> NodeThread:
+    def find(self, name: str) -> RunningNode:
         """The node of that name.
 
         Raises:
@@ -131,8 +129,8 @@ class Run:
         """Tell each probe whether to trace and whether to come by its gate."""
         with self._applying:
             for node in self.nodes.values():
-                gated = node.gate.needed()
-                for recording in tuple(node.recordings_by_socket.values()):
+                gated = node.gated()
+                for recording in node.recordings:
                     recording.watch(self.mask if self.tracing else None, gated)
 
     @contextmanager
@@ -140,16 +138,16 @@ class Run:
         """Disturb a node for as long as the context lasts."""
         node = self.find(name)
         with self._lock:
-            node.gate.faults = (*node.gate.faults, fault)
+            node.faults = (*node.faults, fault)
             self.apply()
         self.report("fault", name, "", repr(fault))
         try:
             yield
         finally:
             with self._lock:
-                faults = list(node.gate.faults)
+                faults = list(node.faults)
                 faults.remove(fault)
-                node.gate.faults = tuple(faults)
+                node.faults = tuple(faults)
                 self.apply()
             self.report("fault over", name, "", repr(fault))
 
@@ -178,48 +176,48 @@ class Run:
 
         Raises:
             KeyError: no such node.
+            RuntimeError: it is the node itself that asks.
             TimeoutError: the node did not end; the message says where it stands.
         """
         node = self.find(name)
+        self._refuse_from_within("kill a node")
         with self._lock:
-            if self._stopped or node.state in _OVER:
+            if self._stopped or node.state in _OVER or node.life is None:
                 return
-            node.begin_end(NodeState.KILLED)
-            ended = node.finish_end(STOP_LIMIT)
+            node.life.begin_end(NodeState.KILLED)
+            ended = node.life.finish_end(STOP_LIMIT)
             self.report("kill", name, "", "")
             if not ended:
-                raise TimeoutError(f"{name} did not end within {STOP_LIMIT:g} s: {node.where()}")
+                raise TimeoutError(f"{name} did not end within {STOP_LIMIT:g} s: {node.life.where()}")
 
     def restart(self, name: str) -> None:
         """End a node if it still runs, and start it anew on the same endpoints.
 
         Raises:
             KeyError: no such node.
-            RuntimeError: the lab is stopped.
+            RuntimeError: the lab is stopped, or it is a node of its own that asks.
             TimeoutError: what ran before does not end; the message says where it stands.
             TopologyError: its address cannot be bound again.
         """
         node = self.find(name)
+        self._refuse_from_within("restart a node")
         with self._lock:
             if self._stopped:
                 raise RuntimeError(f"the lab is stopped and {name} cannot be restarted: run the topology again")
-            if node.state not in _OVER:
-                self.kill(name)
-            node.begin_end(node.state)
-            if not node.finish_end(STOP_LIMIT):
-                raise TimeoutError(f"the last life of {name} has not ended: {node.where()}")
-            node.reset()
+            if node.life is not None:
+                node.life.begin_end(NodeState.KILLED)
+                if not node.life.finish_end(STOP_LIMIT):
+                    raise TimeoutError(f"the last life of {name} has not ended: {node.life.where()}")
             self.recordings.epoch += 1
+            node.open()
             try:
-                node.open()
                 node.bind(limit=REBIND)
                 node.connect()
+                self.apply()
+                node.start(self._go)
             except BaseException:
-                node.begin_end(NodeState.KILLED)
-                node.finish_end(STOP_LIMIT)
+                self._end(node)
                 raise
-            self.apply()
-            node.start(self._go)
             self.report("restart", name, "", "")
             bound = {e for spec in node.node.sockets.values() for e in spec.binds if self.endpoints.uses_inproc(e)}
             met = [link for link in self.topology.links if link.endpoint in bound]
@@ -230,33 +228,64 @@ class Run:
                 )
 
     def stop(self) -> bool:
-        """End every node, then everything that was opened for them; safe to call again.
+        """End every node, then everything that was opened for them; safe to call again, also after an interruption.
 
         Returns:
             Whether all has ended; if not, an event names what has not and where it stands.
+
+        Raises:
+            RuntimeError: it is a node of the lab that asks.
         """
+        self._refuse_from_within("stop the lab")
         with self._lock:
-            if self._stopped:
+            if self._released:
                 return True
             self._stopped = True
             deadline = time.monotonic() + STOP_LIMIT
-            for node in self.nodes.values():
-                node.begin_end(NodeState.STOPPED if node.state not in _OVER else node.state)
+            lives = [node.life for node in self.nodes.values() if node.life is not None]
+            for life in lives:
+                life.begin_end(NodeState.STOPPED if life.state not in _OVER else life.state)
             self._go.set()
-            terminate = None
-            if self._shared is not None:
-                terminate = threading.Thread(target=self._shared.term, name="zlab term", daemon=True)
-                terminate.start()
-            patience = time.monotonic() + GRACE  # for all together: 50 slow ones must not add up
-            ended = True
-            for node in self.nodes.values():
-                left = max(0.1, deadline - time.monotonic())
-                ended = node.finish_end(left, grace=max(0.0, patience - time.monotonic())) and ended
-            if terminate is not None and ended:
-                terminate.join(STOP_LIMIT)
+            if self._shared is not None and self._terminator is None:
+                drop_unsent(tuple(getattr(self._shared, "_sockets", ())))
+                self._terminator = self._terminate(self._shared)
+            # Together: what one node takes must not add up fifty times.
+            patience = time.monotonic() + GRACE
+            late = [life for life in lives if not life.leaves_within(patience - time.monotonic())]
+            for life in late:
+                life.interrupt(0.01)
+            ended = [life.finish_end(max(0.2, deadline - time.monotonic())) for life in lives]
+            if self._shared is not None and all(ended):
+                close_all(self._shared)
+                if self._terminator is not None:
+                    self._terminator.join(STOP_LIMIT)
+                    if self._terminator.is_alive():
+                        self.report("error", "", "", "the context did not end: a socket in it is still open")
+                else:
+                    self._shared.term()
             self.endpoints.close()
             self.report("stop", "", "", "")
-            return ended
+            self._released = True
+            return all(ended)
+
+    @staticmethod
+    def _terminate(context: zmq.Context[Any]) -> threading.Thread | None:
+        terminator = threading.Thread(target=context.term, name="zlab term", daemon=True)
+        try:
+            terminator.start()
+        except RuntimeError:  # the interpreter ends and starts no threads
+            return None
+        return terminator
+
+    @staticmethod
+    def _end(node: RunningNode) -> None:
+        if node.life is not None:
+            node.life.begin_end(NodeState.KILLED)
+            node.life.finish_end(STOP_LIMIT)
+
+    def _refuse_from_within(self, what: str) -> None:
+        if any(node.thread is threading.current_thread() for node in self.nodes.values()):
+            raise RuntimeError(f"a node cannot {what} that it belongs to: let its function return or raise instead")
 
 
 def _publishers(topology: Topology, endpoints: Endpoints) -> dict[str, tuple[Facing, ...]]:

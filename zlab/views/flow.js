@@ -2,12 +2,14 @@
 
 const ZOOM = [0.12, 4];
 const SCALE = 1.25; // of a graph that has room
+const ROOM = 16; // above and below it
+const LOW = 212, MODEST = 252; // heights of a stage
 
 function render({ model, el, signal }) {
   const graph = structuredClone(model.get("graph"));
   graph.nodes.forEach((node, i) => {
     node.index = i;
-    node.types = [...new Set(node.sockets.map((s) => s.type))].join(" · ");
+    node.types = [...new Set(node.sockets.map(described))].join(" · ");
   });
   const boxes = graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h }));
   const looks = graph.nodes.map(() => ({ state: "starting", scores: {} }));
@@ -16,8 +18,8 @@ function render({ model, el, signal }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let lanes = [], names = [];
   let style = STYLES.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
-  let view = { scale: 1, x: 0, y: 0 }, fitted_ = true, width = 0, height = 0, dpr = 1;
-  let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false;
+  let view = { scale: 1, x: 0, y: 0 }, home = null, fitted_ = true, width = 0, height = 0, dpr = 1;
+  let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
   let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, sprites = null, spriteKey = "";
 
   const below = make("canvas"), above = make("canvas");
@@ -25,16 +27,16 @@ function render({ model, el, signal }) {
   const tip = make("div.zlab-tip", { hidden: true, role: "tooltip" });
   const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; so does the wheel after a click");
   const zoom = make("div.zlab-zoom", {},
-    ...[["+", "Zoom in (+)", () => zoomBy(1.3)], ["−", "Zoom out (-)", () => zoomBy(1 / 1.3)], ["⤢", "Fit (0)", () => fit()]]
+    ...[["↺", "Put the nodes back", tidy], ["+", "Zoom in (+)", () => zoomBy(1.3)], ["−", "Zoom out (-)", () => zoomBy(1 / 1.3)], ["⤢", "Fit (0)", () => fit()]]
       .map(([text, title, act]) => {
         const button = make("button.zlab-button", { type: "button", title, "aria-label": title }, text);
         button.addEventListener("click", act);
         return button;
       }));
-  const legend = make("div.zlab-legend", { "aria-label": "Colours of the messages" });
+  const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, Tab goes to the nodes` },
+    "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, Tab goes to the nodes, Enter tells a node's figures` },
     below, above, nodes, tip, hint);
   el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)));
   const g = below.getContext("2d"), m = above.getContext("2d");
@@ -42,6 +44,14 @@ function render({ model, el, signal }) {
   const wire = attach({ model, el, signal }, {
     last: true,
     message(content, buffers) {
+      // What a tick says but once is taken at once: only messages in the air may be dropped.
+      if (content.kinds) { kinds = content.kinds; drawLegend(); }
+      if (buffers[1]) {
+        figures = json(buffers[1]);
+        at = content.at;
+        if (inspector.open) inspect(inspector.node.index);
+        if (pointed) tell(pointed.target, pointed.x, pointed.y);
+      }
       pending.push([content, buffers]);
       if (pending.length > 4) pending.splice(0, pending.length - 4); // the latest win
       ask();
@@ -108,8 +118,6 @@ function render({ model, el, signal }) {
       dirty = true;
     }
     if (F) flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2);
-    if (content.kinds) { kinds = content.kinds; drawLegend(); }
-    if (buffers[1]) { figures = json(buffers[1]); dirty = dirty || inspector.open; }
     // How many of the messages are shown, over the last seconds.
     shown = 0.9 * shown + F;
     passed = 0.9 * passed + content.of;
@@ -237,14 +245,50 @@ function render({ model, el, signal }) {
   function spread() {
     const xs = graph.nodes.map((n) => n.box[0]), ys = graph.nodes.flatMap((n) => [n.box[1] - n.box[3] / 2, n.box[1] + n.box[3] / 2]);
     const across = Math.max(...xs) - Math.min(...xs), card = Math.max(...boxes.map((b) => b.w));
-    const scale = Math.min(SCALE, (height - 60) / (Math.max(...ys) - Math.min(...ys)));
+    const scale = Math.min(SCALE, (height - 2 * ROOM) / (Math.max(...ys) - Math.min(...ys)));
     const stretch = across ? Math.min(2.1, Math.max(1, ((width - 90) / scale - card) / across)) : 1;
     const moved = model.get("moved");
     graph.nodes.forEach((node, i) => {
-      const [x, y] = moved[node.name] ?? [node.box[0] * stretch, node.box[1]];
-      Object.assign(boxes[i], { x, y });
+      Object.assign(boxes[i], { x: node.box[0] * stretch, y: node.box[1] });
     });
+    home = bounds(boxes);
+    graph.nodes.forEach((node, i) => { if (moved[node.name]) Object.assign(boxes[i], roaming(boxes[i], ...moved[node.name])); });
+    zoom.firstChild.hidden = !Object.keys(moved).length;
     arrange();
+  }
+
+  // A card that is dragged stays on the stage, and no farther from the others than the picture is wide and high.
+  function within(box, x, y) {
+    const { x: left, y: top, scale } = view, w = box.w / 2 + 6, h = box.h / 2 + 6;
+    const near = roaming(box, x, y);
+    return {
+      x: Math.max(w - left / scale, Math.min((width - left) / scale - w, near.x)),
+      y: Math.max(h - top / scale, Math.min((height - top) / scale - h, near.y)),
+    };
+  }
+
+  function roaming(box, x, y) {
+    const across = 0.3 * (home.right - home.left), high = Math.max(60, 0.3 * (home.bottom - home.top));
+    return {
+      x: Math.max(home.left - across + box.w / 2, Math.min(home.right + across - box.w / 2, x)),
+      y: Math.max(home.top - high + box.h / 2, Math.min(home.bottom + high - box.h / 2, y)),
+    };
+  }
+
+  // Every node back to its place, and all of them in sight.
+  function tidy() {
+    if (Object.keys(model.get("moved")).length) {
+      model.set("moved", {});
+      model.save_changes();
+    }
+    spread();
+    fit();
+  }
+
+  function moved_() {
+    if (!width || drag) return;
+    spread();
+    redraw();
   }
 
   function arrange() {
@@ -253,10 +297,10 @@ function render({ model, el, signal }) {
   }
 
   function fit() {
-    const b = bounds(boxes), room = 30, sides = 26;
+    const b = bounds(boxes), room = ROOM, sides = 26;
     view.scale = Math.min(SCALE, (width - 2 * sides) / (b.right - b.left), (height - 2 * room) / (b.bottom - b.top));
     view.x = width / 2 - view.scale * (b.left + b.right) / 2;
-    view.y = height / 2 - view.scale * (b.top + b.bottom) / 2 + 4;
+    view.y = height / 2 - view.scale * (b.top + b.bottom) / 2;
     fitted_ = true;
     redraw();
   }
@@ -287,7 +331,9 @@ function render({ model, el, signal }) {
     if (!w) return;
     const b = bounds(graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h })));
     const scale = Math.min(SCALE, (w - 52) / (b.right - b.left));
-    const h = Math.round(Math.min(430, Math.max(250, (b.bottom - b.top) * scale + 72)));
+    // A small graph leaves the page its room: it grows beyond its own size only as far as a low stage lets it.
+    const high = b.bottom - b.top, own = Math.min(1, scale) * high + 2 * ROOM;
+    const h = Math.round(Math.min(430, Math.max(LOW, own, Math.min(scale * high + 2 * ROOM, MODEST))));
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     if (w === width && h === height && ratio === dpr) return;
     if (!width) theme();
@@ -321,7 +367,7 @@ function render({ model, el, signal }) {
   }
 
   function inspect(i) {
-    inspector.show(graph.nodes[i], looks[i], figures?.nodes[i], at, place(i), over);
+    inspector.show(graph, i, looks[i], live, figures, at, place(i), over);
   }
 
   function light(target) {
@@ -362,6 +408,7 @@ function render({ model, el, signal }) {
 
   function tell(target, x, y) {
     tip.hidden = !target || (inspector.open && target.node === inspector.node.index);
+    pointed = tip.hidden ? null : { target, x, y }; // its figures go on while the pointer rests
     if (tip.hidden) return;
     tip.replaceChildren(...(target.node !== undefined
       ? tellNode(graph.nodes[target.node], looks[target.node], figures, at)
@@ -401,12 +448,12 @@ function render({ model, el, signal }) {
     } else if (drag) {
       drag.far ||= Math.hypot(x - drag.x, y - drag.y) > 4;
       if (drag.far) {
-        tip.hidden = true;
+        tell(null);
         above.style.cursor = "grabbing";
         if (drag.node === undefined) panBy(x - last[0], y - last[1]);
         else {
-          boxes[drag.node].x += (x - last[0]) / view.scale;
-          boxes[drag.node].y += (y - last[1]) / view.scale;
+          const box = boxes[drag.node], [dx, dy] = drag.held ??= [box.x - (drag.x - view.x) / view.scale, box.y - (drag.y - view.y) / view.scale];
+          Object.assign(box, within(box, (x - view.x) / view.scale + dx, (y - view.y) / view.scale + dy));
           arrange();
           fitted_ = false;
           redraw();
@@ -419,20 +466,21 @@ function render({ model, el, signal }) {
     fingers.delete(event.pointerId);
     above.style.cursor = "default";
     if (drag && event.type === "pointerup") {
-      if (!drag.far && drag.node !== undefined) { tip.hidden = true; inspect(drag.node); }
+      if (!drag.far && drag.node !== undefined) { tell(null); inspect(drag.node); }
       else if (!drag.far && inspector.open) inspector.close();
       else if (drag.far && drag.node !== undefined) {
         const box = boxes[drag.node];
         model.set("moved", { ...model.get("moved"), [graph.nodes[drag.node].name]: [box.x, box.y] });
         model.save_changes();
+        zoom.firstChild.hidden = false;
       }
     }
     drag = null;
   }
   above.addEventListener("pointerup", lift);
   above.addEventListener("pointercancel", lift);
-  above.addEventListener("pointerleave", () => { tip.hidden = true; light(null); });
-  above.addEventListener("dblclick", (event) => { if (!under(...at_(event))) fit(); });
+  above.addEventListener("pointerleave", () => { tell(null); light(null); });
+  above.addEventListener("dblclick", (event) => { if (!under(...at_(event))) tidy(); });
   let hinting = 0;
   above.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey && !stage.contains(document.activeElement)) { // the page scrolls on
@@ -467,6 +515,7 @@ function render({ model, el, signal }) {
   const themes = new MutationObserver(theme);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   still.addEventListener("change", redraw);
+  model.on("change:moved", moved_);
 
   return () => {
     wire.dispose();
@@ -474,6 +523,7 @@ function render({ model, el, signal }) {
     themes.disconnect();
     charts?.();
     still.removeEventListener("change", redraw);
+    model.off("change:moved", moved_);
     cancelAnimationFrame(frame);
   };
 }

@@ -9,7 +9,7 @@ import traitlets
 
 from zlab.views import batch
 from zlab.views.lanes import binds
-from zlab.views.layout import cards
+from zlab.views.layout import cards, topics
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
@@ -100,7 +100,13 @@ def graph(topology: Topology) -> dict[str, Any]:
                 "name": node.name,
                 "box": [place[node.name].x, place[node.name].y, place[node.name].width, place[node.name].height],
                 "sockets": [
-                    {"name": key, "type": str(socket.type), "binds": socket.binds, "connects": socket.connects}
+                    {
+                        "name": key,
+                        "type": str(socket.type),
+                        "binds": socket.binds,
+                        "connects": socket.connects,
+                        "topics": topics(socket),
+                    }
                     for key, socket in node.sockets.items()
                 ],
             }

@@ -123,12 +123,23 @@ function placeNames(graph, lanes, boxes) {
   const names = new Map();
   graph.links.forEach((link, i) => {
     if (!names.has(link.endpoint)) names.set(link.endpoint, []);
-    names.get(link.endpoint).push(lanes[i].points);
+    names.get(link.endpoint).push([lanes[i].points, link]);
   });
   const taken = [];
-  return [...names].map(([name, points]) => {
-    const mean = (j) => points.reduce((sum, p) => sum + p[j], 0) / points.length;
-    const x = mean(32), y = mean(33), half = 3.2 * name.length + 4;
+  return [...names].map(([endpoint, ends]) => {
+    // "endpoint", for it is easily taken for a topic; a URL tells by itself what it is.
+    const name = endpoint.includes("://") ? endpoint : `endpoint ${endpoint}`, half = 3.1 * name.length + 4;
+    const hubs = new Set(ends.map(([, link]) => (link.binds[0] ? link.source : link.target)));
+    const mean = (j) => ends.reduce((sum, [points, link]) => sum + points[2 * (link.binds[0] || hubs.size > 1 ? j : 32 - j) + (axis)], 0) / ends.length;
+    let axis = 0, at = 16;
+    if (ends.length > 1 && hubs.size === 1) { // where all lanes meet, and not on one of them
+      const from = mean(0);
+      at = 1;
+      while (at < 16 && Math.abs(mean(at) - from) < half + 18) at++;
+    }
+    const x = mean(at);
+    axis = 1;
+    const y = mean(at);
     const room = (ty) => {
       let least = 99;
       for (const { points: p } of lanes) {
@@ -139,7 +150,7 @@ function placeNames(graph, lanes, boxes) {
       return least;
     };
     let best = y - 12, most = -1;
-    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42]) {
+    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42, -54, 54]) {
       const free = Math.min(11, room(y + shift));
       if (free > most + 1) { most = free; best = y + shift; }
       if (most >= 11) break;
@@ -151,7 +162,7 @@ function placeNames(graph, lanes, boxes) {
 
 function drawEndpoints(g, names, style, scale) {
   if (scale < 0.45) return;
-  g.font = `italic ${Math.max(11, 8.5 / scale)}px ${FONT}`;
+  g.font = `italic ${Math.max(10.5, 8.5 / scale)}px ${FONT}`;
   g.textBaseline = "middle";
   g.textAlign = "center";
   g.lineWidth = 4;
@@ -268,8 +279,8 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
     g.lineWidth = 3;
     g.strokeStyle = style.page;
     const at = lane.way > 0 ? x - 4 : x + w + 4;
-    g.strokeText(count(queued), at, lane.y3);
+    g.strokeText(brief(queued), at, lane.y3);
     g.fillStyle = style.ink;
-    g.fillText(count(queued), at, lane.y3);
+    g.fillText(brief(queued), at, lane.y3);
   }
 }

@@ -2,6 +2,11 @@
 
 const DEAD = new Set(["killed", "failed", "finished", "stopped"]);
 
+// A socket's type, and what it subscribes to.
+function described(socket) {
+  return socket.type + (socket.topics.length ? " " + socket.topics.map((topic) => topic || "everything").join(", ") : "");
+}
+
 function definition(rows) {
   const list = make("dl.zlab-facts");
   for (const [term, text, loud] of rows) {
@@ -13,8 +18,11 @@ function definition(rows) {
 
 function tellNode(node, look, figures, at) {
   const own = figures?.nodes[node.index];
-  const parts = [make("strong", {}, node.name), make("span.zlab-soft", {}, " " + stateOf(look, own, at))];
-  const facts = [];
+  return [make("strong", {}, node.name), make("span.zlab-soft", {}, " " + stateOf(look, own, at)), ...tellSockets(node, figures)];
+}
+
+function tellSockets(node, figures) {
+  const own = figures?.nodes[node.index], parts = [], facts = [];
   for (const [name, value] of Object.entries(own?.knobs ?? {})) {
     facts.push([name, value === "inf" ? "no limit" : name === "rate" ? rate(value) : count(value) + " bytes"]);
   }
@@ -62,6 +70,23 @@ function tellLink(link, live, figures) {
   return parts;
 }
 
+// The links of a node, a line each.
+function tellLinks(graph, index, live, figures) {
+  const rows = [];
+  graph.links.forEach((link, i) => {
+    if (link.source !== index && link.target !== index) return;
+    const told = figures?.links[i], sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
+    const peer = graph.nodes[link.source === index ? link.target : link.source].name;
+    rows.push([`${link.source === index ? "→" : "←"} ${peer}`, [rate(live[i].rate), `${count(live[i].queued)} queued`,
+      ...(told ? [`${count(told.delivered)} delivered`, sum(told.dropped) && `dropped: ${reasons(told.dropped)}`,
+        sum(told.lost) && `lost: ${reasons(told.lost)}`, told.unaccounted && `${count(told.unaccounted)} unaccounted`,
+        told.latency && `p50 ${seconds(told.latency[0])}`] : []),
+    ].filter(Boolean).join(", ")]);
+  });
+  if (!rows.length) return [];
+  return [make("div.zlab-socket", {}, make("b", {}, "Links")), definition(rows)];
+}
+
 // A panel beside a node; act(name) carries out "kill" or "restart" and reports by the callback that it is given.
 class Inspector {
   constructor(root, act, closed) {
@@ -73,10 +98,11 @@ class Inspector {
     this.title = make("span.zlab-inspected");
     this.state = make("div.zlab-soft");
     this.status = make("div.zlab-status", { role: "status" });
-    this.trace = make("pre.zlab-trace", { tabIndex: 0 });
+    this.trace = make("pre.zlab-trace", { tabIndex: 0, "aria-label": "Traceback" });
+    this.facts = make("div.zlab-figures", { tabIndex: 0, role: "group", "aria-label": "Figures" });
     this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
       make("div.zlab-row", {}, this.title, this.shut), this.state,
-      make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace);
+      make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace, this.facts);
     root.append(this.panel);
     for (const [button, name] of [[this.kill, "kill"], [this.restart, "restart"]]) {
       button.addEventListener("click", () => act(name, this.node, (step, error) => this.report(name, step, error)));
@@ -90,7 +116,8 @@ class Inspector {
 
   get open() { return !this.panel.hidden; }
 
-  show(node, look, own, at, place, over) {
+  show(graph, index, look, live, figures, at, place, over) {
+    const node = graph.nodes[index], own = figures?.nodes[index];
     const fresh = this.node !== node || !this.open;
     this.node = node;
     if (fresh) {
@@ -106,6 +133,8 @@ class Inspector {
     if (held && document.activeElement.disabled) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
     this.trace.hidden = !own?.traceback;
     write(this.trace, own?.traceback ?? "");
+    const facts = [...tellSockets(node, figures), ...tellLinks(graph, index, live, figures)];
+    if (facts.map((part) => part.textContent).join("") !== this.facts.textContent) this.facts.replaceChildren(...facts);
     const width = this.panel.offsetWidth, height = this.panel.offsetHeight;
     const x = place.right + 10 + width < this.root.clientWidth ? place.right + 10 : place.left - 10 - width;
     this.panel.style.left = Math.max(6, Math.min(x, this.root.clientWidth - width - 6)) + "px";

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from zlab.topology import Link, Topology
+    from zlab.topology import Link, Node, Socket, Topology
 
 GAP = 150.0
 """Between two layers: room for lanes, endpoint names and queues."""
 _COLUMN_GAP = 84.0
-_ROW_GAP = 26.0
+_ROW_GAP = 20.0
 _SLOT = 13.0
 _LEAST_WIDTH, _MOST_WIDTH, _LEAST_HEIGHT = 136.0, 230.0, 60.0
 _ASPECT = 1.7  # width by height that a picture should have at least: outputs are wide
@@ -54,6 +54,22 @@ def cards(topology: Topology) -> dict[str, Card]:
             y += high + _ROW_GAP
         x += widest / 2
     return {node.name: placed[node.name] for node in topology.nodes}
+
+
+def topics(socket: Socket) -> list[str]:
+    """What a SUB subscribes to from the start; "" is everything."""
+    given = socket.options.get("subscribe", ())
+    values = given if isinstance(given, tuple | list) else (given,)
+    return [v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else str(v) for v in values]
+
+
+def described(node: Node) -> str:
+    """The types of a node's sockets, each with what it subscribes to: as they stand on its card."""
+    told = []
+    for socket in node.sockets.values():
+        wanted = ", ".join(topic or "everything" for topic in topics(socket))
+        told.append(f"{socket.type} {wanted}".rstrip())
+    return " · ".join(dict.fromkeys(told))
 
 
 def ordered(topology: Topology) -> list[list[str]]:
@@ -121,13 +137,13 @@ def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
 
 def _size(topology: Topology, name: str, rank: Mapping[str, int]) -> tuple[float, float]:
     # High enough for the lanes that end on its fuller side.
-    types = " · ".join(dict.fromkeys(str(socket.type) for socket in topology[name].sockets.values()))
+    types = described(topology[name])
     ends: dict[int, int] = {-1: 0, 1: 0}
     for link in topology.links:
         if name in (link.source, link.target):
             ends[1 if rank[link.source if name == link.target else link.target] > rank[name] else -1] += 1
     return (
-        min(_MOST_WIDTH, max(_LEAST_WIDTH, 7.6 * len(name) + 44, 7.0 * len(types) + 44)),
+        min(_MOST_WIDTH, max(_LEAST_WIDTH, 7.6 * len(name) + 44, 6.6 * len(types) + 44)),
         max(_LEAST_HEIGHT, max(ends.values()) * _SLOT + 14),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zlab.ledger.snapshot import NodeState
 from zlab.views import units
 from zlab.views.lanes import binds, lanes
-from zlab.views.layout import cards
+from zlab.views.layout import cards, described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,8 +117,17 @@ def _endpoint(topology: Topology, link: Link, lane: Lane) -> Iterator[str]:
     anchor = "start" if way > 0 else "end"
     yield (
         f'<text x="{x + way * 10:g}" y="{y - 9:g}" text-anchor="{anchor}" fill="{_FAINT}" font-size="11" '
-        f'font-style="italic">{escape(link.endpoint)}</text>'
+        f'font-style="italic">{escape(_endpoint_name(link.endpoint))}</text>'
     )
+
+
+def _endpoint_name(endpoint: str) -> str:
+    # Easily taken for a topic; a URL tells by itself what it is.
+    return endpoint if "://" in endpoint else f"endpoint {endpoint}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
@@ -148,7 +157,7 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
         f'fill="#fff" stroke="{colour}" stroke-width="1.4"{dashes}/>'
     )
     yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{escape(name)}</text>'
-    types = " · ".join(dict.fromkeys(str(socket.type) for socket in topology[name].sockets.values()))
+    types = escape(_cut(described(topology[name]), int((card.width - 20) / 5.6)))
     yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="#66707d" font-size="10.5">{types}</text>'
     if figures:
         shown = f"{SIGN[figures.state]} {figures.state}"

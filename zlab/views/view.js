@@ -2,8 +2,14 @@
 
 const SUFFIXES = ["", "k", "M", "G"];
 
+// Exact, so that rows can be compared and added up.
 function count(n) {
-  if (Math.abs(n) < 100000) return Math.round(n).toLocaleString("en");
+  return (Number.isInteger(n) ? n : Number(n.toFixed(1))).toLocaleString("en");
+}
+
+// Where there is no room for all digits.
+function brief(n) {
+  if (Math.abs(n) < 100000) return count(n);
   let i = 0;
   for (; Math.abs(n) >= 1000 && i < 3; i++) n /= 1000;
   return Number(n.toPrecision(3)) + SUFFIXES[i];

@@ -1,0 +1,122 @@
+"""A node of a running lab, over all its lives: what stays when it is killed and restarted."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from zlab.ledger.snapshot import NodeState
+from zlab.runtime.gates import Delays, NodeGate, World
+from zlab.runtime.life import Life, Report
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+    import zmq
+
+    from zlab.recording import Recording, Recordings
+    from zlab.runtime.endpoints import Endpoints
+    from zlab.topology import Node
+
+KNOBS = ("rate", "size")
+"""What can be tuned while a node runs, where its function has an attribute of that name."""
+REBIND = 2.0
+"""Seconds that a port of the node's last life has to become free again."""
+
+_UNSEEN_RATE = 100.0  # messages per second: what slow motion takes for a socket that has not sent yet
+
+
+class RunningNode:
+    """A node of a running lab; it can be killed and restarted any number of times."""
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        endpoints: Endpoints,
+        recordings: Recordings,
+        world: World,
+        shared: zmq.Context[Any] | None,
+        report: Report,
+    ) -> None:
+        """Prepare the node; nothing is opened yet."""
+        self.node = node
+        self.name = node.name
+        # Each lab tunes its own copy: the topology stays data.
+        self.function = copy.copy(node.function) if is_dataclass(node.function) else node.function
+        self.faults: tuple[Delays, ...] = ()
+        self.rates: dict[str, float] = {}
+        """The highest rate seen of each socket at full speed, in messages per second."""
+        self.since = time.perf_counter()
+        self.life: Life | None = None
+        self._endpoints = endpoints
+        self._recordings = recordings
+        self._world = world
+        self._shared = shared
+        self._report = report
+
+    def open(self) -> None:
+        """Begin a life: make the sockets."""
+        self.life = Life(
+            self.node,
+            function=self.function,
+            gate=NodeGate(self._world, lambda: self.faults),
+            natural=self._natural,
+            recordings=self._recordings,
+            shared=self._shared,
+            report=self._report,
+        )
+
+    def bind(self, limit: float = 0.0) -> None:
+        """Bind what is to be bound; tries again for so many seconds while an address is in use."""
+        if self.life is not None:
+            self.life.bind(self._endpoints, limit)
+
+    def connect(self) -> None:
+        """Connect what is to be connected."""
+        if self.life is not None:
+            self.life.connect(self._endpoints)
+
+    def start(self, go: threading.Event) -> None:
+        """Start the thread; the function runs once ``go`` is set."""
+        if self.life is not None:
+            self.life.start(go)
+
+    @property
+    def state(self) -> NodeState:
+        """What it is doing, as far as the runtime knows."""
+        return NodeState.STARTING if self.life is None else self.life.state
+
+    @property
+    def traceback(self) -> str:
+        """Why it failed, or ""."""
+        return "" if self.life is None else self.life.traceback
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread of its present life."""
+        return None if self.life is None else self.life.thread
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """Those of its present life."""
+        return () if self.life is None else tuple(self.life.recordings.values())
+
+    def gated(self) -> bool:
+        """Whether its sockets must come by the gate at all."""
+        return self._world.paused or self._world.speed < 1 or bool(self.faults)
+
+    def knobs(self) -> Mapping[str, float]:
+        """What can be tuned, and how it stands."""
+        found = {knob: getattr(self.function, knob, None) for knob in KNOBS}
+        return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+    def _natural(self, key: str) -> float:
+        rate = self.knobs().get("rate", 0.0)
+        if rate > 0 and math.isfinite(rate):
+            return rate
+        return self.rates.get(key) or _UNSEEN_RATE
