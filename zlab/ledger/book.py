@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.exchange import Exchange, Ray, Row
+from zlab.ledger.exchange import Exchange, Ray, Row, plus, split
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.histogram import Histogram
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
@@ -23,7 +23,7 @@ from zlab.ledger.snapshot import (
     Snapshot,
     SocketFigures,
 )
-from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription
+from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
 from zlab.topology import Link, Socket, SocketType, Topology
@@ -37,7 +37,7 @@ _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
-_PATIENCE = 300 * 10**6  # nanoseconds within which what has arrived is entered
+_ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _PATHS = 200  # end-to-end paths that are kept apart
 _DEFAULT_HWM = 1000  # messages: libzmq's own
@@ -85,6 +85,7 @@ class Book:
         self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
         self._end_to_end: dict[str, LatencyFigures] = {}
         self._refresh = 0.0
+        self._patience = hold + _ENTERED
         self._empty: list[deque[int]] = [deque(maxlen=20) for _ in topology.links]
         self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
@@ -205,7 +206,7 @@ class Book:
         """For each link, until when all that was sent and has arrived is known to have, in nanoseconds."""
         if stopped:
             return [now] * len(self._empty)
-        return [next((t for t in reversed(empty) if t <= now - _PATIENCE), 0) for empty in self._empty]
+        return [next((t for t in reversed(empty) if t <= now - self._patience), 0) for empty in self._empty]
 
     # --- rows ----------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Book:
                 rows[i] = self._subscription_row(i, link, stopped=stopped)
         for parallel in self._index.values():
             if len(parallel) > 1:  # two sockets that meet at several endpoints: by which one is not told
-                rows |= zip(parallel, _split(rows[parallel[0]], len(parallel)), strict=True)
+                rows |= zip(parallel, split(rows[parallel[0]], len(parallel)), strict=True)
         return [rows[i] for i in range(len(self.topology.links))]
 
     def _subscription_row(self, index: int, link: Link, *, stopped: bool) -> Row:
@@ -234,8 +235,8 @@ class Book:
                 stopped=stopped,
             )
             if publishers > 1:
-                row = _portion(row, life, link.sender)
-            total = _plus(total, row)
+                row = portion(row, life, link.sender)
+            total = plus(total, row)
             total = replace(total, filtered=total.filtered + sum(f.filtered for f in life.filters[link.sender]))
         if self._specs[link.receiver].type is SocketType.XSUB:
             # Its subscriptions are messages of its own, which a proxy may have sent unseen.
@@ -425,70 +426,6 @@ class Book:
         )
         both = [mark for mark in marks if isinstance(mark, int)]
         return 0 if 0 in both else sum(both)
-
-
-def _split(row: Row, parts: int) -> list[Row]:
-    """A row in equal parts, which add up to it."""
-
-    def part(amount: int, number: int) -> int:
-        return amount * (number + 1) // parts - amount * number // parts
-
-    split = []
-    for number in range(parts):
-        delivered, queued = part(row.delivered, number), part(row.queued, number)
-        dropped = {k: part(v, number) for k, v in row.dropped.items()}
-        lost = {k: part(v, number) for k, v in row.lost.items()}
-        unexplained = row.expected - row.delivered - row.queued - sum(row.dropped.values()) - sum(row.lost.values())
-        split.append(
-            Row(
-                delivered + queued + sum(dropped.values()) + sum(lost.values()) + part(unexplained, number),
-                delivered,
-                queued,
-                dropped,
-                lost,
-                part(row.filtered, number),
-                row.expected,
-            )
-        )
-    return split
-
-
-def _plus(one: Row, other: Row) -> Row:
-    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
-        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
-
-    return Row(
-        one.expected + other.expected,
-        one.delivered + other.delivered,
-        one.queued + other.queued,
-        merged(one.dropped, other.dropped),
-        merged(one.lost, other.lost),
-        filtered=one.filtered + other.filtered,
-        uncertain=one.uncertain + other.uncertain,
-    )
-
-
-def _portion(row: Row, life: Subscription, publisher: str) -> Row:
-    """One publisher's part of what a subscriber of several got, in proportion to what matched."""
-    matched = {name: sum(f.matched for f in lives) for name, lives in life.filters.items()}
-    total = sum(matched.values())
-    if not total:
-        return Row(0, 0, 0, {}, {})
-    order = list(matched)
-
-    def part(amount: int) -> int:
-        done = 0
-        for name in order[: order.index(publisher) + 1]:
-            before = done
-            done = amount * sum(matched[n] for n in order[: order.index(name) + 1]) // total
-        return done - before
-
-    queued = part(row.queued)
-    dropped = {k: part(v) for k, v in row.dropped.items()}
-    lost = {k: part(v) for k, v in row.lost.items()}
-    delivered = max(0, matched[publisher] - queued - sum(dropped.values()) - sum(lost.values()))
-    gap = row.expected - row.delivered
-    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=row.uncertain + gap if gap else 0)
 
 
 def _figures(latencies: list[int]) -> LatencyFigures:

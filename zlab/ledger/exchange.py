@@ -183,6 +183,49 @@ class Exchange:
         return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
 
 
+def split(row: Row, parts: int) -> list[Row]:
+    """A row in equal parts, which add up to it."""
+
+    def part(amount: int, number: int) -> int:
+        return amount * (number + 1) // parts - amount * number // parts
+
+    shares = []
+    for number in range(parts):
+        delivered, queued = part(row.delivered, number), part(row.queued, number)
+        dropped = {k: part(v, number) for k, v in row.dropped.items()}
+        lost = {k: part(v, number) for k, v in row.lost.items()}
+        unexplained = row.expected - row.delivered - row.queued - sum(row.dropped.values()) - sum(row.lost.values())
+        shares.append(
+            Row(
+                delivered + queued + sum(dropped.values()) + sum(lost.values()) + part(unexplained, number),
+                delivered,
+                queued,
+                dropped,
+                lost,
+                part(row.filtered, number),
+                row.expected,
+            )
+        )
+    return shares
+
+
+def plus(one: Row, other: Row) -> Row:
+    """The sum of two rows, reason by reason."""
+
+    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
+
+    return Row(
+        one.expected + other.expected,
+        one.delivered + other.delivered,
+        one.queued + other.queued,
+        merged(one.dropped, other.dropped),
+        merged(one.lost, other.lost),
+        filtered=one.filtered + other.filtered,
+        uncertain=one.uncertain + other.uncertain,
+    )
+
+
 def _node(socket: str) -> str:
     return socket.rpartition(".")[0]
 

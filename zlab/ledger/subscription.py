@@ -149,3 +149,26 @@ class Subscription:
             lost=lost,
             uncertain=uncertain,
         )
+
+
+def portion(row: Row, life: Subscription, publisher: str) -> Row:
+    """One publisher's part of what a subscriber of several got, in proportion to what matched."""
+    matched = {name: sum(f.matched for f in lives) for name, lives in life.filters.items()}
+    total = sum(matched.values())
+    if not total:
+        return Row(0, 0, 0, {}, {})
+    order = list(matched)
+
+    def part(amount: int) -> int:
+        done = 0
+        for name in order[: order.index(publisher) + 1]:
+            before = done
+            done = amount * sum(matched[n] for n in order[: order.index(name) + 1]) // total
+        return done - before
+
+    queued = part(row.queued)
+    dropped = {k: part(v) for k, v in row.dropped.items()}
+    lost = {k: part(v) for k, v in row.lost.items()}
+    delivered = max(0, matched[publisher] - queued - sum(dropped.values()) - sum(lost.values()))
+    gap = row.expected - row.delivered
+    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=row.uncertain + gap if gap else 0)

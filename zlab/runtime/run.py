@@ -219,9 +219,10 @@ class Run:
                 self._end(node)
                 raise
             self.report("restart", name, "", "")
-            if self._shared is not None and any(spec.binds for spec in node.node.sockets.values()):
-                peers = {link.source for link in self.topology.links if link.target == name}
-                peers |= {link.target for link in self.topology.links if link.source == name}
+            bound = {e for spec in node.node.sockets.values() for e in spec.binds if self.endpoints.uses_inproc(e)}
+            met = [link for link in self.topology.links if link.endpoint in bound]
+            peers = {peer for link in met for peer in (link.source, link.target)} - {name}
+            if peers:
                 self.report(
                     "note", name, "", f"inproc does not reconnect by itself: restart {', '.join(sorted(peers))} too"
                 )
