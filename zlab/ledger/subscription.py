@@ -79,7 +79,8 @@ class Subscription:
             return
         if id(wanted) not in self.joined:
             self.joined.add(id(wanted))
-            late = min(news, matched - 1)
+            # What a conflating subscriber reads first is the newest: how late it joined is not told.
+            late = 0 if self.overflow == CONFLATED else min(news, matched - 1)
             self.not_joined += late
             self.killed += news - late
         else:
