@@ -77,10 +77,11 @@ class Subscription:
         if news <= 0:
             self.joined.add(id(wanted))
             return
-        if id(wanted) not in self.joined:
-            self.joined.add(id(wanted))
-            # What a conflating subscriber reads first is the newest: how late it joined is not told.
-            late = 0 if self.overflow == CONFLATED else min(news, matched - 1)
+        first = id(wanted) not in self.joined
+        self.joined.add(id(wanted))
+        # What a conflating subscriber reads first is the newest: how late it joined is not told.
+        if first and self.overflow != CONFLATED:
+            late = min(news, matched - 1)
             self.not_joined += late
             self.killed += news - late
         else:
@@ -128,7 +129,7 @@ class Subscription:
         if unseen:
             if self.publisher_ended or self.ended:
                 killed += unseen
-            elif not self.joined and not exact_capacity:
+            elif not self.joined and not exact_capacity and self.overflow != CONFLATED:
                 not_joined += unseen
             else:
                 high_water += unseen
