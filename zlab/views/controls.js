@@ -10,7 +10,7 @@ function render({ model, el, signal }) {
   const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
   const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
   const badge = make("span.zlab-badge", { role: "status" });
-  const told = make("span.zlab-soft.zlab-told");
+  const told = make("span.zlab-soft"), failed = make("span.zlab-failed");
   const status = make("div.zlab-status", { role: "alert" });
   const speed = slider("Speed", { min: 0, max: SPEEDS.length - 1, step: 1 }, "How fast the lab runs: 1/10 is slow motion",
     (v) => { const s = SPEEDS[v]; return s === 1 ? "full" : "1/" + Math.round(1 / s); },
@@ -29,7 +29,7 @@ function render({ model, el, signal }) {
     { min: 1, max: 10 ** SIZES[1], step: 1, send: (v) => run("tune", { size: v }, sizes),
       word: "Size: whole bytes, 1 to 10,000,000 (10 MB)" });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
-    make("div.zlab-who", {}, make("strong", { title: model.get("name") }, model.get("name")), badge, told),
+    make("div.zlab-who", {}, make("strong", { title: model.get("name") }, model.get("name")), badge, make("div.zlab-told", {}, told, failed)),
     make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
 
   el.classList.add("zlab-controls");
@@ -39,7 +39,12 @@ function render({ model, el, signal }) {
       state = json(buffers[0]);
       show();
     },
-    lost() { say("the kernel is gone", true); disable(); },
+    lost() {
+      say("the kernel is gone: these figures are the last", true);
+      write(badge, "gone");
+      badge.className = "zlab-badge";
+      disable();
+    },
   });
 
   function rateOf(v) { return Number((10 ** v).toPrecision(2)); }
@@ -131,9 +136,11 @@ function render({ model, el, signal }) {
     write(pause, paused ? "▶ Resume" : "❚❚ Pause");
     pause.title = (paused ? "Resume" : "Pause") + " (space)";
     write(told, `${count(state.delivered)} delivered in ${clockTime(state.at)}`);
+    write(failed, state.failed.length ? ` · ${state.failed.length > 2 ? state.failed.length + " nodes" : state.failed.join(", ")} failed` : "");
     let nearest = 0;
     SPEEDS.forEach((s, i) => { if (Math.abs(Math.log(s / state.speed)) < Math.abs(Math.log(SPEEDS[nearest] / state.speed))) nearest = i; });
-    set(speed, nearest, speed.word(nearest));
+    const exact = Math.abs(SPEEDS[nearest] / state.speed - 1) < 0.02;
+    set(speed, nearest, exact ? speed.word(nearest) : String(Number(state.speed.toPrecision(2))));
     knob(rates, state.rates, (v) => (v === "inf" ? TOP_RATE + 0.1 : Math.log10(Math.max(1, v))), (v) => (v === "inf" ? "no limit" : "/s"));
     knob(sizes, state.sizes, (v) => Math.log10(Math.max(10, v)), () => "bytes");
     if (over) disable();

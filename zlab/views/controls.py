@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from zlab.ledger.snapshot import NodeState
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _state(snapshot: Snapshot) -> bytes:
             "state": snapshot.state,
             "speed": snapshot.speed,
             "at": int(snapshot.at),
+            "failed": [node.name for node in snapshot.nodes if node.state is NodeState.FAILED],
             "delivered": sum(link.delivered for link in snapshot.links),
             "rates": _knob(snapshot, "rate"),
             "sizes": _knob(snapshot, "size"),

@@ -3,7 +3,7 @@
 const ZOOM = [0.12, 4];
 const SCALE = 1.25; // of a graph that has room
 const ROOM = 16; // above and below it
-const LOW = 212, MODEST = 252; // heights of a stage
+const LOW = 212, MODEST = 252, HIGH = 540; // heights of a stage
 
 function render({ model, el, signal }) {
   const graph = structuredClone(model.get("graph"));
@@ -60,7 +60,13 @@ function render({ model, el, signal }) {
       charts ??= watchCharts(el, wire);
       if (on) { before = 0; dirty = true; ask(); } else { cancelAnimationFrame(frame); frame = 0; pending = []; flights.reset(); batchAt = null; }
     },
-    lost() { el.classList.add("zlab-lost"); write(note, "the kernel is gone: this picture is the last"); },
+    lost() {
+      over = true;
+      for (const look of looks) if (!DEAD.has(look.state)) look.state = "stopped";
+      el.classList.add("zlab-lost", "zlab-over");
+      write(note, "the kernel is gone: this picture is the last");
+      redraw();
+    },
   });
   const inspector = new Inspector(stage, (name, node, control) => wire.command(name, { node: node.name }, control), (node) => {
     nodes.children[node.index].focus({ preventScroll: true });
@@ -305,6 +311,13 @@ function render({ model, el, signal }) {
     redraw();
   }
 
+  // Some of the graph is always in sight.
+  function keep() {
+    const b = bounds(boxes), s = view.scale, edge = 60;
+    view.x = Math.max(edge - b.right * s, Math.min(width - edge - b.left * s, view.x));
+    view.y = Math.max(edge - b.bottom * s, Math.min(height - edge - b.top * s, view.y));
+  }
+
   function redraw() {
     dirty = true;
     ask();
@@ -316,6 +329,7 @@ function render({ model, el, signal }) {
     view.y = y - (y - view.y) * scale / view.scale;
     view.scale = scale;
     fitted_ = false;
+    keep();
     redraw();
   }
 
@@ -323,6 +337,7 @@ function render({ model, el, signal }) {
     view.x += dx;
     view.y += dy;
     fitted_ = false;
+    keep();
     redraw();
   }
 
@@ -333,7 +348,7 @@ function render({ model, el, signal }) {
     const scale = Math.min(SCALE, (w - 52) / (b.right - b.left));
     // A small graph leaves the page its room: it grows beyond its own size only as far as a low stage lets it.
     const high = b.bottom - b.top, own = Math.min(1, scale) * high + 2 * ROOM;
-    const h = Math.round(Math.min(430, Math.max(LOW, own, Math.min(scale * high + 2 * ROOM, MODEST))));
+    const h = Math.round(Math.min(HIGH, Math.max(LOW, own, Math.min(scale * high + 2 * ROOM, MODEST))));
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     if (w === width && h === height && ratio === dpr) return;
     if (!width) theme();

@@ -20,7 +20,7 @@ _COLUMN_GAP = 84.0
 _ROW_GAP = 20.0
 _SLOT = 13.0
 _LEAST_WIDTH, _MOST_WIDTH, _LEAST_HEIGHT = 136.0, 230.0, 60.0
-_ASPECT = 1.7  # width by height that a picture should have at least: outputs are wide
+_ASPECT = 1.25  # width by height that a picture should have at least: outputs are wide
 _SWEEPS = 6
 _SHIFT = (_LEAST_HEIGHT + _ROW_GAP) / 2
 

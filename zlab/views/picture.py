@@ -156,7 +156,8 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
         f'<rect x="{x:g}" y="{y:g}" width="{card.width:g}" height="{card.height:g}" rx="8" '
         f'fill="#fff" stroke="{colour}" stroke-width="1.4"{dashes}/>'
     )
-    yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{escape(name)}</text>'
+    shown = escape(_cut(name, int((card.width - 20) / 6.8)))
+    yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{shown}</text>'
     types = escape(_cut(described(topology[name]), int((card.width - 20) / 5.6)))
     yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="#66707d" font-size="10.5">{types}</text>'
     if figures:

@@ -84,7 +84,20 @@ function attach({ model, el, signal }, on) {
   el.classList.add("zlab-view");
   el.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own: "0 0" restarts the kernel, space scrolls
 
-  const send = (content) => model.send({ v: id, ...content });
+  const send = (content) => {
+    try {
+      model.send({ v: id, ...content });
+    } catch {
+      lose(); // its connection is closed: the kernel was started again
+    }
+  };
+
+  let lost = false;
+  function lose() {
+    if (lost) return;
+    lost = true;
+    on.lost?.();
+  }
 
   function tell() {
     clearTimeout(timer);
@@ -143,7 +156,7 @@ function attach({ model, el, signal }, on) {
   }
   model.on("msg:custom", receive);
 
-  model.on("comm_live_update", () => on.lost?.());
+  model.on("comm_live_update", lose);
 
   // `closed`: with its notebook. JupyterLab takes a closed notebook out of the page before its outputs, and its
   // connection to the kernel with it; an output that is cleared or run again leaves a notebook that is still there.
@@ -155,6 +168,7 @@ function attach({ model, el, signal }, on) {
     document.removeEventListener("visibilitychange", tell);
     document.removeEventListener("pointerdown", leave, true);
     model.off("msg:custom", receive);
+    model.off("comm_live_update", lose);
     const closed = notebook !== null && !notebook.isConnected;
     if (!closed) send({ t: "gone", closed });
     else if (on.last) sayLast(kernel, comm, { v: id, t: "gone", closed });
