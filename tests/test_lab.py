@@ -194,6 +194,9 @@ def test_rate_and_size_are_tuned_while_it_runs_and_the_topology_is_not_touched()
             lab.tune("sink", rate=1)
         with pytest.raises(KeyError, match="no node 'nobody'"):
             lab.tune("nobody", rate=1)
+        for wrong in ({"size": 10**12}, {"size": -1}, {"rate": -1}, {"rate": float("nan")}):
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                lab.tune(**wrong)
     assert topology["ventilator"].function.rate == 20
 
 
@@ -214,6 +217,38 @@ def test_wait_says_how_far_it_came() -> None:
             lab.wait(messages=500, timeout=0.3)
         with pytest.raises(ValueError, match="one of the two"):
             lab.wait()
+
+
+def test_wait_tells_what_held_it_up() -> None:
+    def trip(inbox: zmq.Socket[bytes]) -> None:
+        inbox.recv()
+        raise ValueError("cannot parse 0")
+
+    with zlab.run(one_way(sending(b"1", b"2"), trip)) as lab, pytest.raises(TimeoutError, match="cannot parse 0"):
+        lab.wait(messages=100, timeout=5)
+    deaf = zlab.Topology(
+        "deaf",
+        [
+            zlab.Node("source", zlab.nodes.source(rate=100), out=zlab.PUB.bind("news")),
+            zlab.Node("deaf", receiving, inbox=zlab.SUB.connect("news")),
+        ],
+    )
+    with zlab.run(deaf) as lab, pytest.raises(TimeoutError, match=r"deaf\.inbox subscribes to nothing.*subscribe=''"):
+        lab.wait(messages=1, timeout=1)
+    with zlab.run(one_way(sending(b"1", b"2"), lambda inbox: [inbox.recv(), inbox.recv()])) as lab:
+        eventually(lambda: {n.state for n in lab.snapshot().nodes} == {"finished"})
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match=r"no node runs any more: 0 of 2 messages \(and 2 before the call\)"):
+            lab.wait(messages=2, timeout=10)
+        assert time.monotonic() - began < 5
+
+
+def test_a_ledger_prints_all_its_columns() -> None:
+    with zlab.run(zlab.patterns.pipeline()) as lab:
+        lab.wait(messages=4)
+    shown = repr(lab.ledger())
+    assert all(column in shown for column in lab.ledger().columns)
+    assert all(column in repr(lab.ledger().head(1)) for column in lab.ledger().columns)
 
 
 def test_a_lab_can_be_joined_from_outside() -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from zlab.views.dashboard import Dashboard
 
 _TRACES = ("adaptive", "full")
+LARGEST = 10_000_000
+"""Bytes of the largest message that a node can be tuned to."""
 _WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
 
 
@@ -139,15 +141,16 @@ class Lab:
         Args:
             nodes: which; none means all that can be tuned.
             rate: messages per second.
-            size: bytes a message.
+            size: bytes a message, at most 10,000,000; a node never sends less than its message needs.
 
         Raises:
             KeyError: no such node.
-            ValueError: a negative figure, or none of the nodes can be tuned so.
+            ValueError: a negative or too large figure, or none of the nodes can be tuned so.
         """
-        for name, value in (("rate", rate), ("size", size)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name}={value!r}: give zero or more")
+        if rate is not None and not rate >= 0:
+            raise ValueError(f"rate={rate!r}: give zero or more messages per second")
+        if size is not None and not 0 <= size <= LARGEST:
+            raise ValueError(f"size={size!r}: give 0 to {LARGEST:,} bytes")
         for name in nodes:
             self._run.find(name)
         self._run.tune(nodes or tuple(self._run.nodes), rate=rate, size=size)
@@ -239,6 +242,8 @@ class Lab:
         while not done(latest):
             if self._run.stopped:
                 raise RuntimeError("the lab stopped while waiting")
+            if self._run.over() and not done(self._clock.look()):
+                raise TimeoutError(f"no node runs any more: {self._came(latest, start, messages)}")
             seen = latest
             with self._clock.published:
                 left = max(0.0, deadline - time.monotonic())
@@ -246,9 +251,22 @@ class Lab:
                     self._clock.published.wait(left)
             latest = self._clock.latest
             if latest is seen or (time.monotonic() > deadline and not done(latest)):
-                came = _delivered(latest) - start
-                what = f"{came:,} of {messages:,} messages" if messages is not None else "the condition never held"
-                raise TimeoutError(f"after {timeout:g} s: {what}; lab.sockets() and lab.events() may tell why")
+                raise TimeoutError(f"after {timeout:g} s: {self._came(latest, start, messages)}")
+
+    def _came(self, snapshot: Snapshot, start: int, messages: int | None) -> str:
+        """How far a wait came, and what may have held it up."""
+        what = "the condition never held"
+        if messages is not None:
+            what = f"{_delivered(snapshot) - start:,} of {messages:,} messages"
+            if start:
+                what += f" (and {start:,} before the call)"
+        failed = [
+            f"{n.name} failed: {n.traceback.strip().rpartition(chr(10))[2]}" for n in snapshot.nodes if n.traceback
+        ]
+        notes = [f"{e.node}.{e.socket} {e.detail}" for e in self.history() if e.kind == "note" and e.socket]
+        return "; ".join(
+            [what, *failed, *notes] if failed or notes else [what, "lab.sockets() and lab.events() may tell why"]
+        )
 
     async def run_for(self, seconds: float) -> None:
         """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""

@@ -26,7 +26,7 @@ MESSAGE_COLUMNS = [
 
 def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
     """A row per link: where every message is, with a column per reason that occurred."""
-    import pandas as pd
+    from zlab.ledger.table import Table
 
     rows = []
     for link, figures in zip(links, snapshot.links, strict=True):
@@ -46,7 +46,7 @@ def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
                 **{f"lost: {k}": v for k, v in figures.lost.items()},
             }
         )
-    frame = pd.DataFrame(rows).set_index("link")
+    frame = Table(rows).set_index("link")
     reasons = [c for c in frame.columns if ": " in c]
     frame[reasons] = frame[reasons].fillna(0).astype("int64")
     return frame
@@ -54,9 +54,9 @@ def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
 
 def sockets(snapshot: Snapshot) -> pd.DataFrame:
     """A row per socket: its type, URLs and options, its counts in messages and bytes, its rates per second."""
-    import pandas as pd
+    from zlab.ledger.table import Table
 
-    return pd.DataFrame(
+    return Table(
         [
             {
                 "socket": s.name,
@@ -78,7 +78,7 @@ def sockets(snapshot: Snapshot) -> pd.DataFrame:
 
 def latency(links: Mapping[str, LatencyFigures], paths: Mapping[str, LatencyFigures]) -> pd.DataFrame:
     """A row per link and per path from end to end: quantiles in seconds, of the messages that were traced."""
-    import pandas as pd
+    from zlab.ledger.table import Table
 
     rows = [
         {
@@ -95,7 +95,7 @@ def latency(links: Mapping[str, LatencyFigures], paths: Mapping[str, LatencyFigu
         for name, f in table.items()
     ]
     columns = ["path", "scope", "count", "p50", "p90", "p99", "p99.9", "max"]
-    return pd.DataFrame(rows, columns=columns).set_index("path")
+    return Table(rows, columns=columns).set_index("path")
 
 
 def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int
         kinds: the names of the kinds.
         began: when the lab began, in nanoseconds on the clock of the traces.
     """
-    import pandas as pd
+    from zlab.ledger.table import Table
 
     rows = []
     for hop in hops:
@@ -136,7 +136,7 @@ def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int
                 "ambiguous": crossing.ambiguous,
             }
         )
-    frame = pd.DataFrame(rows, columns=MESSAGE_COLUMNS)
+    frame = Table(rows, columns=MESSAGE_COLUMNS)
     times = ["received", "queue_and_wire", "latency"]
     frame[times] = frame[times].astype("float64")
     return frame
@@ -144,7 +144,7 @@ def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int
 
 def events(record: Iterable[Event]) -> pd.DataFrame:
     """A row per event, in the order in which they happened; ``at`` in seconds since the lab started."""
-    import pandas as pd
+    from zlab.ledger.table import Table
 
     columns = ["at", "kind", "node", "socket", "detail"]
-    return pd.DataFrame([(e.at, e.kind, e.node, e.socket, e.detail) for e in record], columns=columns)
+    return Table([(e.at, e.kind, e.node, e.socket, e.detail) for e in record], columns=columns)

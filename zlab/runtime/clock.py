@@ -63,6 +63,7 @@ class Clock:
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
         self._counts: dict[Recording, Counts] = {}
         self._overflowed = False
+        self._warned: set[Recording] = set()
         self._crossings = self._total = 0
         self._window = _LEAST_WINDOW
         self._spent = 0.0
@@ -140,6 +141,7 @@ class Clock:
             snapshot = self._tick()
             self._flights, self._events = [], ()
             self._learn_rates()
+            self._warn(self._run.recordings.live)
             self._adapt(self._counts, again=self._overflowed)
             self._overflowed = False
             return snapshot
@@ -233,6 +235,17 @@ class Clock:
             entered = since if state in {NodeState.RECV, NodeState.SEND} else now
             self._states[node.name] = state, entered
         return NodeFigures(node.name, state, entered, socket, node.knobs(), node.traceback)
+
+    def _warn(self, live: tuple[Recording, ...]) -> None:
+        """Say once of a subscriber that it has forgotten to subscribe, when that has cost it messages."""
+        for publisher in live:
+            for wanted in publisher.filters:
+                deaf = wanted.receiver
+                if not wanted.prefixes and deaf not in self._warned and wanted.filtered:
+                    self._warned.add(deaf)
+                    self._run.report(
+                        "note", deaf.node, deaf.socket, "subscribes to nothing and receives nothing: add subscribe=''"
+                    )
 
     def _learn_rates(self) -> None:
         """Remember how fast each socket sends at full speed: slow motion is a part of that."""

@@ -232,7 +232,7 @@ class Life:
             ended = ended or self._left  # at the last moment: then nobody but us closes its sockets
             self._given_up = not ended
         if not ended:
-            self._report("error", self.node.name, "", f"did not end within {limit:g} s: {self.where()}")
+            self._report("error", self.node.name, "", f"did not end: {self.where()}")
             return False
         self._close_sockets(linger=0)
         if own:
@@ -248,12 +248,15 @@ class Life:
         return True
 
     def where(self) -> str:
-        """Where the node's thread stands now, as ``file:line in function``."""
+        """Where the node's thread stands now, as ``file:line in function``, and what to do about it."""
         frame = sys._current_frames().get(self.thread.ident or 0) if self.thread else None  # noqa: SLF001
         if frame is None:
             return "its thread has ended"
         last = traceback.extract_stack(frame)[-1]
-        return f"its thread stands at {last.filename}:{last.lineno} in {last.name}()"
+        return (
+            f"its thread stands at {last.filename}:{last.lineno} in {last.name}(), and ends when that returns; "
+            f"Python cannot interrupt a call such as time.sleep(60): wait with socket.poll(60_000) instead"
+        )
 
     def _close_sockets(self, linger: int) -> None:
         with self._closing:

@@ -117,6 +117,10 @@ class Run:
         """Whether the lab has been stopped."""
         return self._stopped
 
+    def over(self) -> bool:
+        """Whether no node's function runs any more."""
+        return not any(node.thread is not None and node.thread.is_alive() for node in self.nodes.values())
+
     # --- control -------------------------------------------------------------------------------
 
     def set_world(self, *, paused: bool, speed: float) -> None:
