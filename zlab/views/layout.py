@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 GAP = 150.0
 """Between two layers: room for lanes, endpoint names and queues."""
 _COLUMN_GAP = 84.0
-_ROW_GAP = 20.0
+_ROW_GAP, _CLOSE_GAP = 20.0, 7.0
 _SLOT = 13.0
-_LEAST_WIDTH, _MOST_WIDTH, _LEAST_HEIGHT = 136.0, 230.0, 60.0
+_LEAST_WIDTH, _MOST_WIDTH, _LEAST_HEIGHT, _LOW_HEIGHT = 136.0, 230.0, 60.0, 50.0
+_MANY = 6  # a layer of more nodes than this has lower cards that stand closer
+_LETTER, _LARGE_LETTER = 7.6, 11.0  # the width of a name's letter; larger ones where the whole is drawn small
+_ONE_COLUMN = 24  # up to here no card hides a lane that belongs to others; of more, nobody follows a single one
 _ASPECT = 1.25  # width by height that a picture should have at least: outputs are wide
 _SWEEPS = 6
-_SHIFT = (_LEAST_HEIGHT + _ROW_GAP) / 2
+_SHIFT = (_LOW_HEIGHT + _CLOSE_GAP) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,12 @@ def cards(topology: Topology) -> dict[str, Card]:
     """Place every node; the picture's centre is the origin, y grows downwards."""
     layers = ordered(topology)
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
-    size = {node.name: _size(topology, node.name, rank) for node in topology.nodes}
+    letter = _LETTER if max(map(len, layers)) <= _MANY else _LARGE_LETTER
+    size = {
+        name: _size(topology, name, rank, _LOW_HEIGHT if len(layer) > _MANY else _LEAST_HEIGHT, letter)
+        for layer in layers
+        for name in layer
+    }
     columns = _columns(layers, size)
     width = sum(max(size[n][0] for n in column) for column, *_ in columns) + sum(gap for _, gap, _ in columns[1:])
     placed: dict[str, Card] = {}
@@ -51,7 +59,7 @@ def cards(topology: Topology) -> dict[str, Card]:
         for name in column:
             high = size[name][1]
             placed[name] = Card(round(x, 1), round(y + high / 2, 1), widest, high)
-            y += high + _ROW_GAP
+            y += high + _gap(column)
         x += widest / 2
     return {node.name: placed[node.name] for node in topology.nodes}
 
@@ -135,7 +143,7 @@ def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
     return rank
 
 
-def _size(topology: Topology, name: str, rank: Mapping[str, int]) -> tuple[float, float]:
+def _size(topology: Topology, name: str, rank: Mapping[str, int], least: float, letter: float) -> tuple[float, float]:
     # High enough for the lanes that end on its fuller side.
     types = described(topology[name])
     ends: dict[int, int] = {-1: 0, 1: 0}
@@ -143,30 +151,41 @@ def _size(topology: Topology, name: str, rank: Mapping[str, int]) -> tuple[float
         if name in (link.source, link.target):
             ends[1 if rank[link.source if name == link.target else link.target] > rank[name] else -1] += 1
     return (
-        min(_MOST_WIDTH, max(_LEAST_WIDTH, 7.6 * len(name) + 44, 6.6 * len(types) + 44)),
-        max(_LEAST_HEIGHT, max(ends.values()) * _SLOT + 14),
+        min(_MOST_WIDTH, max(_LEAST_WIDTH, letter * len(name) + 44, 6.6 * len(types) + 44)),
+        max(least, max(ends.values()) * _SLOT + 14),
     )
 
 
+def _gap(column: Sequence[str]) -> float:
+    return _CLOSE_GAP if len(column) > _MANY else _ROW_GAP
+
+
 def _height(column: Sequence[str], size: Mapping[str, tuple[float, float]]) -> float:
-    return sum(size[n][1] for n in column) + _ROW_GAP * (len(column) - 1)
+    return sum(size[n][1] for n in column) + _gap(column) * (len(column) - 1)
 
 
 def _columns(
     layers: Sequence[Sequence[str]], size: Mapping[str, tuple[float, float]]
 ) -> list[tuple[Sequence[str], float, float]]:
-    # A layer too high for its picture is dealt to several columns: what stands in each, the gap before it, and how far
-    # it is moved down, so that the lanes to one column pass between the cards of the other.
+    # A layer too high for its picture is cut into several columns, one after the other: what stands in each, the gap
+    # before it, and how far it is moved down, so that the lanes to one column pass between the cards of the other.
     split = [1] * len(layers)
     while True:
+        cut = [_cut(layer, parts) for layer, parts in zip(layers, split, strict=True)]
         columns = [
-            (layer[k::parts], GAP if k == 0 else _COLUMN_GAP, (k % 2 - 0.5) * _SHIFT if parts > 1 else 0.0)
-            for layer, parts in zip(layers, split, strict=True)
-            for k in range(parts)
+            (column, GAP if k == 0 else _COLUMN_GAP, (k % 2 - 0.5) * _SHIFT if len(parts) > 1 else 0.0)
+            for parts in cut
+            for k, column in enumerate(parts)
         ]
         high = max(_height(column, size) for column, *_ in columns)
         wide = sum(max(size[n][0] for n in column) + gap for column, gap, _ in columns)
-        tallest = max(range(len(layers)), key=lambda i: _height(layers[i][:: split[i]], size))
-        if wide >= _ASPECT * high or len(layers[tallest]) < 4 * split[tallest]:
+        tallest = max(range(len(layers)), key=lambda i: _height(cut[i][0], size))
+        if wide >= _ASPECT * high or len(layers[tallest]) <= _ONE_COLUMN:
             return columns
         split[tallest] += 1
+
+
+def _cut(layer: Sequence[str], parts: int) -> list[Sequence[str]]:
+    # Down the first column, then down the second, as one reads.
+    rows = -(-len(layer) // parts)
+    return [layer[k : k + rows] for k in range(0, len(layer), rows)]

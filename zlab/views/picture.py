@@ -130,6 +130,11 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def _middle(name: str, most: int) -> str:
+    # Both ends of a name tell it from its siblings.
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
+
+
 def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
     if not figures.queued:
         return
@@ -156,7 +161,7 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
         f'<rect x="{x:g}" y="{y:g}" width="{card.width:g}" height="{card.height:g}" rx="8" '
         f'fill="#fff" stroke="{colour}" stroke-width="1.4"{dashes}/>'
     )
-    shown = escape(_cut(name, int((card.width - 20) / 6.8)))
+    shown = escape(_middle(name, int((card.width - 20) / 6.8)))
     yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{shown}</text>'
     types = escape(_cut(described(topology[name]), int((card.width - 20) / 5.6)))
     yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="#66707d" font-size="10.5">{types}</text>'

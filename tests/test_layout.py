@@ -1,0 +1,49 @@
+"""Where cards stand when there are many: in order, and with no link behind a card that is not its own."""
+
+from __future__ import annotations
+
+import pytest
+
+import zlab
+from zlab.views.lanes import lanes
+from zlab.views.layout import cards
+from zlab.views.picture import svg
+
+CROWDED = [zlab.patterns.pipeline(workers=18), zlab.patterns.broker(clients=8, workers=6)]
+
+
+@pytest.mark.parametrize("topology", CROWDED, ids=lambda t: t.name)
+def test_no_link_runs_behind_the_card_of_another(topology):
+    placed = cards(topology)
+    for link, lane in zip(topology.links, lanes(topology, placed), strict=True):
+        others = [card for name, card in placed.items() if name not in {link.source, link.target}]
+        for x, y in (lane.at(i / 40) for i in range(41)):
+            assert not any(abs(x - c.x) < c.width / 2 and abs(y - c.y) < c.height / 2 for c in others)
+
+
+@pytest.mark.parametrize("topology", [*CROWDED, zlab.patterns.pub_sub(subscribers=60)], ids=lambda t: t.name)
+def test_siblings_are_numbered_down_the_columns(topology):
+    placed = cards(topology)
+    assert placed == cards(topology)
+    for family in ("worker", "client", "subscriber"):
+        of = [card for name, card in placed.items() if name.startswith(family)]
+        assert of == sorted(of, key=lambda card: (card.x, card.y))
+
+
+def test_a_long_name_is_shortened_in_the_middle():
+    def node(**sockets: object) -> None: ...
+
+    names = [f"{'very-' * 10}long-{end}" for end in ("first", "second")]
+    topology = zlab.Topology(
+        "long",
+        [
+            zlab.Node(names[0], node, out=zlab.PUSH.bind("numbers")),
+            zlab.Node(names[1], node, inbox=zlab.PULL.connect("numbers")),
+        ],
+    )
+    drawn = svg(topology)
+    assert "g-first</text>" in drawn
+    assert "-second</text>" in drawn
+    assert all(name not in drawn for name in names)
+    assert 'role="img"' in drawn
+    assert "<title>long: 2 nodes" in drawn
