@@ -21,15 +21,15 @@ function render({ model, el, signal }) {
   const rates = slider("Rate", { min: 0, max: TOP_RATE + 0.1, step: 0.05 }, "Messages per second of each source",
     (v) => (v > TOP_RATE + 0.04 ? "no limit" : rate(rateOf(v))),
     (v) => run("tune", { rate: v > TOP_RATE + 0.04 ? "inf" : rateOf(v) }, rates),
-    { min: 0, max: 10 ** TOP_RATE, step: "any", send: (v) => run("tune", { rate: v }, rates),
+    { min: 0, max: 10 ** TOP_RATE, step: "any", unit: "/s", at: (v) => (v > TOP_RATE + 0.04 ? "" : rateOf(v)), send: (v) => run("tune", { rate: v }, rates),
       word: "Rate: 0 to 1,000,000 messages per second; the slider's right end is no limit" });
   const sizes = slider("Size", { min: SIZES[0], max: SIZES[1], step: 0.05 }, "Bytes of each message",
     (v) => bytes(sizeOf(v)),
     (v) => run("tune", { size: sizeOf(v) }, sizes),
-    { min: 1, max: 10 ** SIZES[1], step: 1, send: (v) => run("tune", { size: v }, sizes),
+    { min: 1, max: 10 ** SIZES[1], step: 1, unit: "bytes", at: sizeOf, send: (v) => run("tune", { size: v }, sizes),
       word: "Size: whole bytes, 1 to 10,000,000 (10 MB)" });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
-    make("div.zlab-who", {}, make("strong", { title: model.get("name") }, model.get("name")), badge, make("div.zlab-told", {}, told, failed)),
+    make("div.zlab-who", {}, make("div.zlab-title", {}, make("strong", { title: model.get("name") }, model.get("name")), badge), make("div.zlab-told", {}, told, failed)),
     make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
 
   el.classList.add("zlab-controls");
@@ -76,7 +76,7 @@ function render({ model, el, signal }) {
   function slider(label, range, title, word, send, exact) {
     const input = make("input", { type: "range", ...range, title, "aria-label": label });
     const shown = exact ? make("input.zlab-number", { type: "number", min: exact.min, max: exact.max, step: exact.step, title: title + ", exactly", "aria-label": label + ", exactly" }) : null;
-    const text = make("output.zlab-value");
+    const text = make("output.zlab-value", {}, exact?.unit ?? "");
     const box = make("label.zlab-slider", { title }, make("span.zlab-soft", {}, label), input, ...(shown ? [shown, text] : [text]));
     const control = { box, input, shown, text, touched: false, word, good: "" };
     let timer = 0, last = 0;
@@ -87,8 +87,10 @@ function render({ model, el, signal }) {
     };
     input.addEventListener("input", () => {
       control.touched = true;
-      write(text, word(Number(input.value)));
-      input.setAttribute("aria-valuetext", text.textContent);
+      const value = Number(input.value);
+      if (shown) shown.value = exact.at(value); // and the line keeps its width
+      else write(text, word(value));
+      input.setAttribute("aria-valuetext", word(value));
       later();
     });
     shown?.addEventListener("change", () => {
@@ -110,22 +112,24 @@ function render({ model, el, signal }) {
     return control;
   }
 
-  function set(control, value, text, exactly) {
+  function set(control, value, text, exactly, instead = "") {
     if (control.touched) return;
     control.input.value = value;
-    write(control.text, text);
+    if (!control.shown) write(control.text, text);
     control.input.setAttribute("aria-valuetext", text);
     if (!control.shown) return;
     control.good = exactly;
+    control.shown.placeholder = instead;
     if (document.activeElement !== control.shown) control.shown.value = exactly;
   }
 
-  function knob(control, values, position, text) {
+  function knob(control, values, position) {
     control.box.hidden = values.length === 0;
     if (!values.length) return;
     const value = values[values.length - 1];
     const mixed = values.length > 1;
-    set(control, position(value), mixed ? "mixed" : text(value), value === "inf" ? "" : value);
+    const at = position(value), instead = mixed ? "mixed" : value === "inf" ? "no limit" : "";
+    set(control, at, instead || control.word(at), instead ? "" : value, instead);
   }
 
   function show() {
@@ -141,8 +145,8 @@ function render({ model, el, signal }) {
     SPEEDS.forEach((s, i) => { if (Math.abs(Math.log(s / state.speed)) < Math.abs(Math.log(SPEEDS[nearest] / state.speed))) nearest = i; });
     const exact = Math.abs(SPEEDS[nearest] / state.speed - 1) < 0.02;
     set(speed, nearest, exact ? speed.word(nearest) : String(Number(state.speed.toPrecision(2))));
-    knob(rates, state.rates, (v) => (v === "inf" ? TOP_RATE + 0.1 : Math.log10(Math.max(1, v))), (v) => (v === "inf" ? "no limit" : "/s"));
-    knob(sizes, state.sizes, (v) => Math.log10(Math.max(10, v)), () => "bytes");
+    knob(rates, state.rates, (v) => (v === "inf" ? TOP_RATE + 0.1 : Math.log10(Math.max(1, v))));
+    knob(sizes, state.sizes, (v) => Math.log10(Math.max(10, v)));
     if (over) disable();
   }
 

@@ -125,7 +125,7 @@ function placeNames(graph, lanes, boxes) {
     if (!names.has(link.endpoint)) names.set(link.endpoint, []);
     names.get(link.endpoint).push([lanes[i].points, link]);
   });
-  const taken = [];
+  const taken = [], all = bounds(boxes);
   return [...names].map(([endpoint, ends]) => {
     // "endpoint", for it is easily taken for a topic; a URL tells by itself what it is.
     const name = endpoint.includes("://") ? endpoint : `endpoint ${endpoint}`, half = 3.1 * name.length + 4;
@@ -134,8 +134,9 @@ function placeNames(graph, lanes, boxes) {
     const mean = (j, axis) => ends.reduce((sum, [p, link]) => sum + p[2 * (met && !link.binds[0] ? 32 - j : j) + axis], 0) / ends.length;
     let at = 16;
     if (met) {
+      const off = half + (ends[0][1].binds[0] ? 18 : 76); // queues stand before receivers
       at = 1;
-      while (at < 16 && Math.abs(mean(at, 0) - mean(0, 0)) < half + 18) at++;
+      while (at < 16 && Math.abs(mean(at, 0) - mean(0, 0)) < off) at++;
     }
     const x = mean(at, 0), y = mean(at, 1);
     const room = (ty) => {
@@ -148,7 +149,8 @@ function placeNames(graph, lanes, boxes) {
       return least;
     };
     let best = y - 12, most = -1;
-    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42, -54, 54]) {
+    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42, -54, 54, -66, 66, -80, 80]) {
+      if (y + shift < all.top - 6 || y + shift > all.bottom + 6) continue;
       const free = Math.min(11, room(y + shift));
       if (free > most + 1) { most = free; best = y + shift; }
       if (most >= 11) break;

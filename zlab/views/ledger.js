@@ -29,6 +29,18 @@ function render({ model, el, signal }) {
     return [socket.slice(0, dot), make("span.zlab-soft", {}, socket.slice(dot))];
   }
 
+  // A column that has once been wide stays so: figures that come and go do not push the others about.
+  const wide = COLUMNS.map(() => 0);
+  function hold() {
+    wide.forEach((most, i) => {
+      const longest = i ? Math.max(0, ...rows.map((cells) => cells[i - 1].textContent.length)) : 0;
+      if (longest > Math.max(most, 5)) {
+        wide[i] = longest;
+        head.children[i].style.minWidth = 1.06 * longest + "ch"; // its letters are smaller than the figures
+      }
+    });
+  }
+
   function put(cell, text, look = "", title = "") {
     write(cell, text);
     if (cell.className !== look) cell.className = look;
@@ -53,6 +65,7 @@ function render({ model, el, signal }) {
         put(cells[7], p50 === null ? "–" : seconds(p50), p50 === null ? "zlab-calm" : "");
         put(cells[8], p99 === null ? "–" : seconds(p99), p99 === null ? "zlab-calm" : "");
       });
+      hold();
     },
     lost() { el.classList.add("zlab-lost"); },
   });
