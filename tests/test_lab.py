@@ -354,7 +354,7 @@ def test_a_listener_that_raises_is_let_go_and_said() -> None:
 
 def test_running_a_cell_again_leaves_one_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = ["cell-1", "run-1"]
-    monkeypatch.setattr("zlab.lab._cell", lambda: tuple(cell))
+    monkeypatch.setattr("zlab.runtime.registry.running_cell", lambda: tuple(cell))
     first = zlab.run(zlab.patterns.pub_sub())
     second = zlab.run(zlab.patterns.pub_sub())  # the same run of the cell may start two
     assert (first.state, second.state) == ("running", "running")

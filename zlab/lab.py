@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
-import sys
 import time
-import weakref
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,12 +11,13 @@ from zlab.ledger import frames
 from zlab.ledger.fates import Fates
 from zlab.ledger.snapshot import Snapshot
 from zlab.probe import identify
+from zlab.runtime import registry
 from zlab.runtime.clock import Clock
 from zlab.runtime.run import Run
 from zlab.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -78,7 +75,7 @@ class Lab:
         self._speed = 1.0
         self._finished = False
         self._dashboard: Dashboard | None = None
-        _running.add(self)
+        registry.enter(self)
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -198,7 +195,7 @@ class Lab:
             return
         self._run.stop()
         self._clock.stop()
-        _running.discard(self)
+        registry.leave(self)
         self._finished = True
 
     def __enter__(self) -> Self:
@@ -446,44 +443,8 @@ def run(
     """
     if not isinstance(topology, Topology):
         raise TopologyError(f"{topology!r} is not a topology: give zlab.patterns.pipeline() or zlab.Topology(...)")
-    cell, execution = _cell()
-    if cell:
-        for other in tuple(_running):
-            started = _by_cell.get(other)
-            if started is not None and started[0] == cell and started[1] != execution:
-                other.stop()
-    lab = Lab(topology, transport, key=key, trace=trace)
-    if cell:
-        _by_cell[lab] = (cell, execution)
-    return lab
-
-
-# Labs that run: strongly held, so that a lab whose name is used again goes on until it is stopped.
-_running: set[Lab] = set()
-_by_cell: weakref.WeakKeyDictionary[Lab, tuple[str, str]] = weakref.WeakKeyDictionary()
-
-
-@atexit.register
-def _stop_all() -> None:
-    for lab in tuple(_running):
-        lab.stop()
-
-
-# The labs of a process are not its children's: there they have no threads, and their files are not theirs.
-os.register_at_fork(after_in_child=_running.clear)
-
-
-def _cell() -> tuple[str, str]:
-    """The notebook cell that is running, and this run of it; "" outside of notebooks."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None or not hasattr(shell, "get_parent"):
-        return "", ""
-    parent: Mapping[str, Any] = shell.get_parent() or {}
-    execution = str(parent.get("header", {}).get("msg_id", ""))
-    cell = parent.get("metadata", {}).get("cellId")
-    # A front end that does not name its cells: the code of the cell stands for it.
-    return str(cell or parent.get("content", {}).get("code", "")), execution
+    registry.make_room()
+    return Lab(topology, transport, key=key, trace=trace)
 
 
 def _delivered(snapshot: Snapshot) -> int:
