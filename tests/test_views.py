@@ -460,6 +460,12 @@ def test_a_live_figure_is_updated_in_place(lab):
     assert "ventilator" in drawn.layout.annotations[1].text
 
 
+def test_a_live_figure_forgets_its_model_when_it_leaves_the_page(lab):
+    end = str(charts.figure(charts.History(lab.topology), live=True)._esm)[-600:]
+    assert ".prototype.remove = function" in end
+    assert "FigureView" not in end  # the name that plotly's own script gives it
+
+
 def test_the_terminal_tells_links_nodes_and_events(lab):
     from rich.console import Console
 
