@@ -309,7 +309,7 @@ class Lab:
         ``unknown``), and ``ambiguous``: another message under way had the same body, or several had come
         that this hop may follow from.
 
-        The last 20,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
+        The last 2,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
         ones, ``attrs["sampling"]`` is n where about one message in n is traced now.
         """
         snapshot = self._fresh()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zlab.recording import Recording, Trace
 
-_REMEMBERED = 20_000  # messages received that may yet be passed on
+_REMEMBERED = 2_000  # messages received that may yet be passed on
 
 
 @dataclass(slots=True, eq=False)

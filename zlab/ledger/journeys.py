@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zlab.recording import Recording
     from zlab.topology import Topology
 
-HOP_LIMIT = 20_000
+HOP_LIMIT = 2_000
 """Hops that are remembered; older ones are let go."""
 _PUBLISHERS = {"PUB", "XPUB"}
 
