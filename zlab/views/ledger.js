@@ -22,7 +22,11 @@ function render({ model, el, signal }) {
     return cells;
   });
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
-  el.append(make("div.zlab-panel.zlab-ledger", {}, make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body)));
+  const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
+  // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
+  const pairs = new Set(model.get("links").map((ends) => ends.map((end) => end.slice(0, end.lastIndexOf("."))).join(" ")));
+  table.classList.toggle("zlab-plain", pairs.size === rows.length);
+  el.append(make("div.zlab-panel.zlab-ledger", {}, table));
 
   function half(socket) {
     const dot = socket.lastIndexOf(".");
