@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
+import re
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
@@ -26,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["bench"]:  # its options are its own
         return _bench(arguments[1:])
-    options = _parser(arguments).parse_args(arguments)
+    parser = _parser(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:  # whose help is of use is known to the command, not to the first parser
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code: int = options.do(options)
     except KeyboardInterrupt:  # before anything was running
@@ -40,6 +45,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message:  # the name, and what it could have been
             message = message.partition(": ")[2]
+            wrong, _, choices = message.partition("(choose from")
+            near = difflib.get_close_matches(wrong.partition(": ")[2].strip(" '"), re.findall(r"[\w-]+", choices), n=1)
+            if near:
+                message += f": did you mean {near[0]}?"
         self.exit(_MISUSED, f"zlab: {message}; see {self.prog} --help\n")
 
 
@@ -136,7 +145,7 @@ def _add_patterns(parser: argparse.ArgumentParser) -> None:
         # "for" is a keyword of Python: no knob of a pattern can be called that.
         one.add_argument("--for", dest="for", type=_positive, metavar="SECONDS", help="end by itself after this long")
         knobs = [_add_knob(one, knob, _meanings(pattern)) for knob in inspect.signature(pattern).parameters.values()]
-        one.set_defaults(do=_run, pattern=pattern, knobs=knobs)
+        one.set_defaults(do=_run, parser=one, pattern=pattern, knobs=knobs)
 
 
 def _add_knob(parser: argparse.ArgumentParser, knob: inspect.Parameter, meanings: dict[str, str]) -> str:

@@ -6,4 +6,4 @@ from zlab.patterns.pipeline import pipeline
 from zlab.patterns.pub_sub import pub_sub
 from zlab.patterns.request_reply import request_reply
 
-__all__ = ["broker", "exclusive_pair", "pipeline", "pub_sub", "request_reply"]
+__all__ = ["request_reply", "pub_sub", "pipeline", "broker", "exclusive_pair"]  # noqa: RUF022 - as the notebooks
