@@ -66,7 +66,7 @@ def pub_sub(
         subscriptions: prefixes, given to the subscribers in turn; ``""`` is everything.
 
     Returns:
-        Nodes ``publisher``, ``subscriber-1``, ``subscriber-2``, ...; the publisher binds ``weather``.
+        Nodes ``publisher``, ``subscriber-1``, ``subscriber-2``, ...; the publisher binds ``updates``.
 
     Raises:
         ValueError: no subscribers or subscriptions, a negative rate or hwm, fewer than 48 bytes.
@@ -82,9 +82,9 @@ def pub_sub(
     return Topology(
         "pub_sub",
         [
-            Node("publisher", Publisher(rate, size), updates=PUB.bind("weather", sndhwm=hwm)),
+            Node("publisher", Publisher(rate, size), updates=PUB.bind("updates", sndhwm=hwm)),
             *(
-                Node(f"subscriber-{i}", subscriber, updates=SUB.connect("weather", rcvhwm=hwm, subscribe=next(topic)))
+                Node(f"subscriber-{i}", subscriber, updates=SUB.connect("updates", rcvhwm=hwm, subscribe=next(topic)))
                 for i in range(1, subscribers + 1)
             ),
         ],
