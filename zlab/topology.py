@@ -202,7 +202,7 @@ class Node:
         for key, socket in sockets.items():
             if not isinstance(socket, Socket):
                 raise TopologyError(
-                    f"{name}.{key} is {socket!r}, not a socket: "
+                    f"{name}.{key} is {_told(socket)}, not a socket: "
                     f"write {key}=zlab.PUSH.bind('endpoint') or {key}=zlab.PULL.connect('endpoint')"
                 )
             if not socket.endpoints:
@@ -233,13 +233,17 @@ class Node:
         for missing in sorted(needed - given):
             raise TopologyError(
                 f"node {self.name}: {shown}() has a parameter {missing!r} and no socket of that name: "
-                f"add {missing}=zlab.PULL.connect(...) or whichever socket it is"
+                f"add {missing}=zlab.PULL.connect(...), zlab.PUSH.bind(...) or whichever socket it is"
             )
         for extra in sorted(given - accepted):
             if not open_ended:
                 raise TopologyError(
                     f"{self.name}.{extra}: {shown}() has no parameter {extra!r}; "
-                    f"its sockets are {', '.join(sorted(accepted)) or 'none'}"
+                    + (
+                        f"its parameters are {', '.join(sorted(accepted))}"
+                        if accepted
+                        else f"add {extra!r} to its parameters"
+                    )
                 )
 
     def __repr__(self) -> str:
@@ -269,8 +273,9 @@ class Topology:
         ['source.out → sink.inbox']
     """
 
-    def __init__(self, name: str, nodes: Iterable[Node]) -> None:
+    def __init__(self, name: str, nodes: Iterable[Node] = ()) -> None:
         """Check the nodes and derive the links."""
+        _check_given(name, nodes)
         self.name = name
         self.nodes: tuple[Node, ...] = tuple(nodes)
         if not self.nodes:
@@ -399,6 +404,17 @@ class Topology:
 def is_url(endpoint: str) -> bool:
     """Whether an endpoint is a full URL rather than a name to be resolved."""
     return "://" in endpoint
+
+
+def _told(given: object) -> str:
+    return f"{given} alone" if isinstance(given, SocketType) else repr(given)
+
+
+def _check_given(name: object, nodes: object) -> None:
+    if not isinstance(name, str):
+        raise TopologyError(f"a topology's name comes first, not {name!r}: write Topology('name', [node, ...])")
+    if isinstance(nodes, Node):
+        raise TopologyError(f"topology {name!r}: one node is to be a list too: write Topology({name!r}, [node])")
 
 
 def _check_function(node: str, function: Callable[..., object]) -> None:
