@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _STEPS = 1024
 _STEP_BITS = 10
+_COMMON = 18 * _STEPS  # buckets up to 134 milliseconds
 
 
 class Histogram:
@@ -26,7 +27,7 @@ class Histogram:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._counts: NDArray[np.int64] = np.zeros(2 * _STEPS, dtype=np.int64)
+        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._total = self._max = 0
 
     def add(self, nanoseconds: ArrayLike) -> None:
@@ -38,8 +39,9 @@ class Histogram:
         exponents = np.maximum(np.frexp(values.astype(np.float64))[1] - (_STEP_BITS + 1), 0)
         buckets = exponents * _STEPS + (values >> exponents)
         largest = int(buckets.max())
-        if largest >= self._counts.size:
-            self._counts = np.concatenate([self._counts, np.zeros(largest + _STEPS - self._counts.size, np.int64)])
+        if largest >= self._counts.size:  # room at once for all but outliers, so that a quiet lab does not grow
+            room = max(_COMMON, largest + _STEPS)
+            self._counts = np.concatenate([self._counts, np.zeros(room - self._counts.size, np.int64)])
         self._counts += np.bincount(buckets, minlength=self._counts.size)
         self._total += int(values.size)
         self._max = max(self._max, int(values.max()))
@@ -51,10 +53,10 @@ class Histogram:
 
     def quantiles(self, fractions: Sequence[float]) -> list[float]:
         """The latencies below which these fractions lie, in seconds; nan where nothing was counted."""
-        cumulated = np.cumsum(self._counts)
-        total = int(cumulated[-1])
+        total = self._total
         if total == 0:
             return [float("nan")] * len(fractions)
+        cumulated = np.cumsum(self._counts)
         ranks = np.maximum(np.ceil(np.asarray(fractions) * total), 1)
         buckets = np.searchsorted(cumulated, ranks)
         exponents = np.maximum(buckets // _STEPS - 1, 0)
