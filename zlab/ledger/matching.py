@@ -45,6 +45,8 @@ class Sent:
     """The message received that this one follows from."""
     ambiguous: bool
     """Whether it may be another journey's, or another message of the same body."""
+    done: bool = False
+    """Whether all that could receive it has."""
 
     @property
     def unchanged(self) -> bool:
@@ -170,10 +172,11 @@ class Matcher:
             left = tuple(pair for pair in sent.trace.matched if pair[0].receiver is not recording)
             taken, sent_trace = sent.trace, sent.trace._replace(matched=left)
             sent.trace = sent_trace
-            if not left:
-                waiting.remove(sent)
+            sent.done = not left
         else:
             taken = sent.trace
+            sent.done = True
+        if sent.done:
             waiting.remove(sent)
         if not waiting:
             del self._pending[trace.key]
@@ -189,7 +192,9 @@ class Matcher:
         return not sent.trace.matched or any(wanted.receiver is receiver for wanted, _ in sent.trace.matched)
 
     def _forget(self, now: int) -> None:
-        while self._order and (len(self._order) > PENDING_LIMIT or self._order[0].trace.time < now - _PATIENCE):
+        while self._order and (
+            self._order[0].done or len(self._order) > PENDING_LIMIT or self._order[0].trace.time < now - _PATIENCE
+        ):
             old = self._order.popleft()
             waiting = self._pending.get(old.trace.key)
             if waiting is not None and old in waiting:
