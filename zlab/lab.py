@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self
 
 from zlab.ledger import frames
@@ -27,32 +27,12 @@ if TYPE_CHECKING:
     from zlab.recording import Event, Key
     from zlab.runtime.gates import Delays
     from zlab.views.dashboard import Dashboard
+    from zlab.views.picture import Picture
 
 _TRACES = ("adaptive", "full")
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
 _WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Picture(Snapshot):
-    """A snapshot that can be looked at: the last expression of a cell, it is drawn and needs no kernel later."""
-
-    topology: Topology
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        from zlab.views.picture import svg
-
-        return {"image/svg+xml": svg(self.topology, self), "text/plain": repr(self)}
-
-    def __repr__(self) -> str:
-        """Say what is happening on each link."""
-        lines = [f"{self.topology.name}, {self.state}, {self.at:.1f} s after it started"]
-        lines += [
-            f"  {link.name}: {link.delivered:,} of {link.expected:,} delivered, {link.rate:,.0f} messages/s"
-            for link in self.links
-        ]
-        return "\n".join(lines)
 
 
 class Lab:
@@ -371,6 +351,8 @@ class Lab:
 
     def snapshot(self) -> Picture:
         """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""
+        from zlab.views.picture import Picture
+
         latest = self._fresh()
         return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=self.topology)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zlab.ledger.snapshot import NodeState
+from zlab.ledger.snapshot import NodeState, Snapshot
 from zlab.views import units
 from zlab.views.lanes import binds, lanes
 from zlab.views.layout import cards, described
@@ -13,7 +14,7 @@ from zlab.views.layout import cards, described
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zlab.ledger.snapshot import LinkFigures, NodeFigures, Snapshot
+    from zlab.ledger.snapshot import LinkFigures, NodeFigures
     from zlab.topology import Link, Topology
     from zlab.views.lanes import Lane
     from zlab.views.layout import Card
@@ -42,6 +43,25 @@ SIGN = {
 }
 _EDGE, _FAINT = "#8b95a3", "#7d8794"
 _MARGIN = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Snapshot):
+    """A snapshot that can be looked at: the last expression of a cell, it is drawn and needs no kernel later."""
+
+    topology: Topology
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"image/svg+xml": svg(self.topology, self), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        """Say what is happening on each link."""
+        lines = [f"{self.topology.name}, {self.state}, {self.at:.1f} s after it started"]
+        lines += [
+            f"  {link.name}: {link.delivered:,} of {link.expected:,} delivered, {link.rate:,.0f} messages/s"
+            for link in self.links
+        ]
+        return "\n".join(lines)
 
 
 def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
