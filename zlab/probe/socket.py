@@ -34,6 +34,14 @@ _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from
 _PUBLISHERS = {zmq.PUB, zmq.XPUB}
 _POLL = zmq.Poller.poll.__code__
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
+_CALLS = {  # the functions from which libzmq is called, and what they call it by
+    "send": "raw_send",
+    "publish": "raw_send",
+    "other_send": "raw_send",
+    "observed_send": "raw_send",
+    "recv": "raw_recv",
+    "recv_into": "raw_recv_into",
+}
 
 
 class ProbedSocket(zmq.Socket[T], Generic[T]):
@@ -100,15 +108,21 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
     complained = False
     publishes = socket.type in _PUBLISHERS
 
-    sent = sent_bytes = more_sent = refused = 0
-    received = received_bytes = more_received = 0
-    # One test on the fast path covers all the reasons to leave it; a second one those that concern every message.
+    # The fast path counts in floats, which Python adds faster than ints: exact up to 2**53 messages.
+    sent = received = 0.0
+    more_sent = more_received = refused = 0
+    # Bytes = messages x usual size + excess: on the fast path a comparison, where an addition would cost twice as much.
+    usual_sent = usual_received = excess_sent = excess_received = 0
+    # The usual size again, or -1 while there is any reason to leave the fast path: one test covers them all.
+    fast_sent = fast_received = -1
     tracing, gated, asking = True, False, socket.type in _ENVELOPED
-    watching = every = True
+    watching = every = True  # whether there is a reason, and whether it concerns every message
     mask = 0
     first: bytes | None = None  # the first frame of a message that is being sent in parts
     size_sent = size_received = 0  # bytes of the parts so far
     more = False  # whether the last frame received has another behind it
+
+    # The fewer variables a closure shares, the faster it is called: what is rare stands elsewhere.
 
     def send(
         data: Any,
@@ -118,31 +132,40 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         routing_id: int | None = None,
         group: str | None = None,
     ) -> Any:
-        nonlocal sent, sent_bytes, refused
-        if flags or type(data) is not bytes or not copy or (watching and (every or not key_of(data) & mask)):
-            return observed_send(recording, data, flags, copy, track, routing_id, group)
-        size = len(data)
+        nonlocal sent
+        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
+            return other_send(data, flags, copy, track, routing_id, group)
         try:
             raw_send(data)
-        except zmq.ZMQError as error:
-            refused += error.errno in _REFUSALS
-            raise
         except BaseException as error:
-            if not _came_after(error):
-                raise
-            sent += 1
-            sent_bytes += size
+            failed(error, data)
             raise
-        sent += 1
-        sent_bytes += size
-        if publishes:
-            for wanted in recording.filters:
-                if data.startswith(wanted.prefixes):
-                    wanted.matched += 1
+        sent += 1.0
         return None
 
-    def observed_send(
-        recording: Recording,
+    def publish(
+        data: Any,
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        routing_id: int | None = None,
+        group: str | None = None,
+    ) -> Any:
+        nonlocal sent
+        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
+            return other_send(data, flags, copy, track, routing_id, group)
+        try:
+            raw_send(data)
+        except BaseException as error:
+            failed(error, data)
+            raise
+        sent += 1.0
+        for wanted in recording.filters:
+            if data.startswith(wanted.prefixes):
+                wanted.matched += 1
+        return None
+
+    def other_send(
         data: Any,
         flags: int,
         copy: bool,
@@ -150,7 +173,49 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         routing_id: int | None,
         group: str | None,
     ) -> Any:
-        nonlocal sent, sent_bytes, more_sent, refused, first, size_sent
+        """A send for which there is a reason to look closer, or one of another size than usual."""
+        nonlocal sent, usual_sent, excess_sent, fast_sent
+        if flags or not copy or type(data) is not bytes or (watching and (every or not key_of(data) & mask)):
+            return observed_send(data, flags, copy, track, routing_id, group)
+        try:
+            raw_send(data)
+        except BaseException as error:
+            failed(error, data)
+            raise
+        size = len(data)
+        if fast_sent < 0 and not watching:
+            # In one assignment: no other thread reads in between.
+            excess_sent, usual_sent, fast_sent = excess_sent + int(sent) * (usual_sent - size), size, size
+            if watching:  # since a moment ago
+                fast_sent = -1
+        excess_sent += size - usual_sent
+        sent += 1.0
+        if publishes:
+            match(data)
+        return None
+
+    def failed(error: BaseException, data: bytes) -> None:
+        nonlocal sent, excess_sent, refused
+        if isinstance(error, zmq.ZMQError):
+            refused += error.errno in _REFUSALS
+        elif _came_after(error):
+            excess_sent += len(data) - usual_sent
+            sent += 1.0
+
+    def match(topic: bytes) -> None:
+        for wanted in recording.filters:
+            if topic.startswith(wanted.prefixes):
+                wanted.matched += 1
+
+    def observed_send(
+        data: Any,
+        flags: int,
+        copy: bool,
+        track: bool,
+        routing_id: int | None,
+        group: str | None,
+    ) -> Any:
+        nonlocal sent, excess_sent, more_sent, refused, first, size_sent
         if gated and first is None:
             gate(Direction.SEND)
         has_more = bool(flags & zmq.SNDMORE)
@@ -179,9 +244,12 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
             if not _came_after(error):
                 raise
             late = error
-        sent += not has_more
-        more_sent += has_more
-        sent_bytes += size
+        if has_more:
+            more_sent += 1
+            excess_sent += size
+        else:
+            excess_sent += size - usual_sent
+            sent += 1.0
         size_sent += size
         if named:
             parts_sent.append(body if body is not None else bytes(data))
@@ -192,9 +260,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         if has_more:
             return result
         if publishes and first is not None:
-            for wanted in recording.filters:
-                if first.startswith(wanted.prefixes):
-                    wanted.matched += 1
+            match(first)
         if tracing:
             key = identified(parts_sent) if named else key_of(body if body is not None else bytes(data))
             if not key & mask and has_room():
@@ -204,43 +270,57 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
                     if publishes and first is not None
                     else ()
                 )
-                trace.append(Trace(began, Direction.SEND, sent, key, size_sent, head, matched, done))
+                trace.append(Trace(began, Direction.SEND, int(sent), key, size_sent, head, matched, done))
         first = None
         size_sent = 0
         parts_sent.clear()
         return result
 
     def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
-        nonlocal received, received_bytes
+        nonlocal received
         data = raw_recv(flags, copy, track)
-        if watching and (every or not copy or not key_of(data) & mask):
-            observe_recv(recording, data, copy)
+        if len(data) != fast_received:
+            other_recv(data, copy)
             return data
-        received += 1
-        received_bytes += len(data)
+        received += 1.0
         return data
 
-    def observe_recv(_: Recording, data: Any, copy: bool) -> None:
-        nonlocal received, received_bytes, more_received, size_received, more
+    def other_recv(data: Any, copy: bool) -> None:
+        nonlocal received, usual_received, excess_received, fast_received
+        if watching and (every or not copy or not key_of(data) & mask):
+            observe_recv(data, copy)
+            return
+        size = len(data)
+        if fast_received < 0 and not watching:
+            excess = excess_received + int(received) * (usual_received - size)
+            excess_received, usual_received, fast_received = excess, size, size
+            if watching:  # since a moment ago
+                fast_received = -1
+        excess_received += size - usual_received
+        received += 1.0
+
+    def observe_recv(data: Any, copy: bool) -> None:
+        nonlocal received, excess_received, more_received, size_received, more
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
         more = asking and bool(raw_get(zmq.RCVMORE) if copy else data.more)
         if gated and not more:
             gate(Direction.RECV)
-        received_bytes += size
         size_received += size
         if named:
             parts_received.append(data if type(data) is bytes else bytes(data))
         if more:
             more_received += 1
+            excess_received += size
             return
-        received += 1
+        excess_received += size - usual_received
+        received += 1.0
         if tracing:
             # The time first: what the key takes is the receiver's, not the message's.
             came = perf_counter_ns()
             key = identified(parts_received) if named else key_of(data if type(data) is bytes else bytes(data))
             if not key & mask and has_room():
-                trace.append(Trace(came, Direction.RECV, received, key, size_received, b"", ()))
+                trace.append(Trace(came, Direction.RECV, int(received), key, size_received, b"", ()))
         size_received = 0
         parts_received.clear()
 
@@ -259,7 +339,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         count: int = raw_recv_into(buffer, nbytes=nbytes, flags=flags)
         ask()
         view = memoryview(buffer).cast("B")
-        observe_recv(recording, bytes(view[: min(count, len(view))]), copy=True)
+        observe_recv(bytes(view[: min(count, len(view))]), copy=True)
         return count
 
     def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
@@ -270,7 +350,25 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         return parts
 
     def counts() -> Counts:
-        return Counts(sent, sent + more_sent, sent_bytes, refused, received, received + more_received, received_bytes)
+        # Read in one go, without a call that would let the owner in between.
+        out, usual_out, excess_out, came, usual_in, excess_in = (
+            sent,
+            usual_sent,
+            excess_sent,
+            received,
+            usual_received,
+            excess_received,
+        )
+        out, came = int(out), int(came)
+        return Counts(
+            out,
+            out + more_sent,
+            out * usual_out + excess_out,
+            refused,
+            came,
+            came + more_received,
+            came * usual_in + excess_in,
+        )
 
     def has_room() -> bool:
         if len(trace) < limit:
@@ -281,27 +379,35 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
 
     def more_follows() -> None:
         """The program has asked, and there is more: what was counted as a message is a part of one."""
-        nonlocal received, more_received, more
+        nonlocal received, excess_received, more_received, more
         if asking:
             return
+        excess_received += usual_received
         received -= 1
         more_received += 1
         more = True
         ask()
 
     def watch(trace_mask: int | None, gate_now: bool) -> None:
-        nonlocal tracing, gated, watching, every, mask
+        nonlocal tracing, gated, watching, every, mask, fast_sent, fast_received
         tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
         every = gated or asking or named or mask == 0
         watching = tracing or gated or asking
+        if watching:
+            fast_sent = fast_received = -1
 
     def ask() -> None:
-        nonlocal asking, watching, every
+        nonlocal asking, watching, every, fast_sent, fast_received
         asking = watching = every = True
+        fast_sent = fast_received = -1
 
     socket._more_follows = more_follows  # noqa: SLF001 - the class is this module's
     recording.counts, recording.watch, recording.ask = counts, watch, ask
-    methods: dict[str, Callable[..., Any]] = {"send": send, "recv": recv, "recv_multipart": recv_multipart}
+    methods: dict[str, Callable[..., Any]] = {
+        "send": publish if publishes else send,
+        "recv": recv,
+        "recv_multipart": recv_multipart,
+    }
     if raw_recv_into is not None:
         methods["recv_into"] = recv_into
     socket.__dict__.update(methods)
@@ -373,10 +479,13 @@ def blocked_in(frame: FrameType | None) -> Wait:
         return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
     if frame.f_code.co_filename != __file__:
         return _NOWHERE
-    # The closures mention their recording for this: it is how a frame tells whose it is.
-    recording = frame.f_locals.get("recording")
     name = frame.f_code.co_name
-    if not isinstance(recording, Recording) or name not in {"send", "observed_send", "recv", "recv_into"}:
+    if name not in _CALLS:
+        return _NOWHERE
+    # The closures share the method that they call, which is bound to their socket.
+    call = frame.f_locals.get(_CALLS[name])
+    recording = getattr(getattr(call, "__self__", None), "_recording", None)
+    if not isinstance(recording, Recording):
         return _NOWHERE
     return Wait((recording,), Direction.RECV if name.startswith("recv") else Direction.SEND, limited=False)
 
