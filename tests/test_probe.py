@@ -15,7 +15,7 @@ from labs import eventually
 
 from zlab.probe import ProbedSocket, install_proxy
 from zlab.probe.socket import key_of
-from zlab.recording import Direction, Recording, Recordings
+from zlab.recording import TRACE_LIMIT, Direction, Recording, Recordings
 
 
 class Ends:
@@ -203,9 +203,34 @@ def test_tracing_stops_by_itself_when_its_buffer_is_full_and_counting_goes_on() 
         for i in range(3000):
             ends.a.send(b"%d" % i)
             ends.b.recv()
-        assert len(ends.sent.trace) == len(ends.received.trace) == 1000
+        assert len(ends.sent.trace) == len(ends.received.trace) == TRACE_LIMIT
         assert ends.sent.overflowed
         assert ends.received.counts().received == 3000
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 700), st.integers(1, 4), st.sampled_from([None, 0, 1, 7])), min_size=1, max_size=30
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_bytes_are_counted_exactly_whatever_the_sizes_and_whatever_is_traced(
+    runs: list[tuple[int, int, int | None]],
+) -> None:
+    with Ends() as ends:
+        total = number = 0
+        for size, times, mask in runs:
+            for recording in (ends.sent, ends.received):
+                recording.watch(mask, False)
+                recording.drain()
+            for _ in range(times):
+                body = (b"%d" % number).ljust(size, b".")
+                ends.a.send(body)
+                assert ends.b.recv() == body
+                number += 1
+                total += len(body)
+                assert ends.sent.counts()[:3] == (number, number, total)
+                assert ends.received.counts()[4:] == (number, number, total)
 
 
 def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:

@@ -21,7 +21,7 @@ from zlab.recording import Event
 from zlab.views import batch, charts, layout, terminal, units
 from zlab.views.commands import Commands
 from zlab.views.dashboard import Dashboard
-from zlab.views.flow import figures, graph
+from zlab.views.flow import Flow, figures, graph
 from zlab.views.lanes import binds, lanes
 from zlab.views.layout import cards, ordered
 from zlab.views.ledger import rows
@@ -239,6 +239,19 @@ def test_too_many_messages_are_thinned_evenly_and_it_is_said_how_many_there_were
     links = tuple(replace(link, delivered=link.delivered + 500) for link in lab.latest.links)
     lab.publish(at=1.1, flights=tuple(f for f in many if f.link < 6), links=links)
     assert wait(t="tick", of=500 * len(links))[1]["shown"] == 6 * batch.MOST_ON_LINK
+
+
+def test_a_sample_comes_in_bursts_and_is_dealt_out_until_the_next_one(lab):
+    flow = Flow(lab)
+    flow._visible["a view"] = True
+    shown = []
+    for tick in range(13):
+        burst = tuple(Flight(0, 0, i / 1000, i / 1000, 1) for i in range(12)) if tick % 4 == 0 else ()
+        taken = snapshot(lab.topology, at=1 + tick / 10, sampling=64, flights=burst)
+        flow.collect(taken)
+        shown.append(flow.tick(taken)[0]["shown"])
+    assert shown[4:12] == [3] * 8  # from the second burst on it is known how long they must last
+    assert sum(shown[:4]) == batch.MOST_ON_LINK
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.__name__)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TRACE_LIMIT = 1_000
+TRACE_LIMIT = 400
 """Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
 FULL_TRACE_LIMIT = 100_000
 """The same where every message is to be traced, whatever it costs."""

@@ -186,7 +186,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         if fast_sent < 0 and not watching:
             # In one assignment: no other thread reads in between.
             excess_sent, usual_sent, fast_sent = excess_sent + int(sent) * (usual_sent - size), size, size
-            if watching:  # since a moment ago
+            if watched():  # since a moment ago
                 fast_sent = -1
         excess_sent += size - usual_sent
         sent += 1.0
@@ -201,6 +201,9 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         elif _came_after(error):
             excess_sent += len(data) - usual_sent
             sent += 1.0
+
+    def watched() -> bool:
+        return watching
 
     def match(topic: bytes) -> None:
         for wanted in recording.filters:
@@ -294,7 +297,7 @@ def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Record
         if fast_received < 0 and not watching:
             excess = excess_received + int(received) * (usual_received - size)
             excess_received, usual_received, fast_received = excess, size, size
-            if watching:  # since a moment ago
+            if watched():  # since a moment ago
                 fast_received = -1
         excess_received += size - usual_received
         received += 1.0

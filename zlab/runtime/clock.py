@@ -30,7 +30,8 @@ TRACES = 400
 
 _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
-_WINDOW = 0.02  # seconds of each tick in which a fast lab is traced, at the most
+_WINDOW = 0.02  # seconds for which a fast lab is traced in one go, at the most
+_SHARE = 0.015  # of its time in which a fast lab is traced: what it costs there is lost to the messages
 _LEAST_WINDOW = 0.003  # seconds
 _SETTLED = 300 * 10**6  # nanoseconds after which no trace of before is worked on any more
 _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
@@ -66,6 +67,7 @@ class Clock:
         self._warned: set[Recording] = set()
         self._crossings = self._total = 0
         self._window = _LEAST_WINDOW
+        self._next_window = 0.0
         self._spent = 0.0
         self._began_window = time.perf_counter()
         self.latest = self.tick()
@@ -102,7 +104,9 @@ class Clock:
                 self._run.report("error", "", "", traceback.format_exc())
             self._spent += time.thread_time() - used
             self._measure_cost()
-            if self.sampling > 1 and self._crossings > _FAST and not self._quit.is_set():
+            now = time.perf_counter()
+            if self._crossings > _FAST and now >= self._next_window and not self._quit.is_set():
+                self._next_window = now + self._window / _SHARE - PERIOD / 2
                 self._trace(on=True)
                 self._quit.wait(self._window)
                 self._trace(on=False)
@@ -284,7 +288,7 @@ class Clock:
         mask = 0 if worked <= TRACES else 2 ** math.ceil(math.log2(worked / TRACES)) - 1
         fast = self._crossings > _FAST
         changed = mask != self._run.mask or (not fast) != self._run.tracing
-        self.sampling = (mask + 1) * (round(PERIOD / self._window) if fast else 1)
+        self.sampling = (mask + 1) * (round(1 / _SHARE) if fast else 1)
         self._run.mask = mask
         if changed or (again and not fast):
             self._trace(on=not fast)

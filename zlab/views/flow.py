@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -37,6 +38,7 @@ class Flow(View):
         """Lay the topology out."""
         self._flights: list[Flight] = []
         self._passed = 0
+        self._burst = self._since = 1  # ticks from one sample to the next, and since the last
         self._delivered: int | None = None
         self._kinds_sent = -1
         self._figures_at = float("-inf")
@@ -55,7 +57,7 @@ class Flow(View):
 
     def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """What moved since the last message."""
-        packed = batch.encode(snapshot, self._flights)
+        packed = batch.encode(snapshot, self._dealt(snapshot))
         content = {
             "at": round(snapshot.at, 4),
             "state": snapshot.state,
@@ -63,7 +65,7 @@ class Flow(View):
             "shown": packed.shown,
             "of": self._passed,
         }
-        self._flights, self._passed = [], 0
+        self._passed = 0
         buffers = [packed.data]
         if len(snapshot.kinds) != self._kinds_sent:
             content["kinds"] = list(snapshot.kinds)
@@ -72,6 +74,16 @@ class Flow(View):
             self._figures_at = snapshot.at
             buffers.append(figures(snapshot))
         return content, buffers
+
+    def _dealt(self, snapshot: Snapshot) -> Sequence[Flight]:
+        """The messages to draw now: a sample comes in bursts, and is dealt out until the next one is due."""
+        if snapshot.flights:
+            self._burst, self._since = self._since, 0
+        self._since += 1
+        left = self._burst - self._since + 1 if snapshot.sampling > 1 else 1
+        share = math.ceil(len(self._flights) / max(1, left))
+        dealt, self._flights = self._flights[:share], self._flights[share:]
+        return dealt
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """The whole state, without the messages that have already arrived."""
