@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labs import eventually
 
 from zlab.probe import ProbedSocket, install_proxy
-from zlab.probe.socket import key_of
+from zlab.probe.keys import key_of
 from zlab.recording import TRACE_LIMIT, Direction, Recording, Recordings
 
 
@@ -31,9 +31,8 @@ class Ends:
 
     def _open(self, name: str, kind: int) -> ProbedSocket[bytes]:
         recording = Recording("node", name, zmq.SocketType(kind).name)
-        made: ProbedSocket[bytes] = ProbedSocket(
-            self.context, kind, recording=recording, recordings=self.recordings, gate=self.passed.append
-        )
+        made: ProbedSocket[bytes] = ProbedSocket(self.context, kind)
+        made.probe(recording, self.recordings, self.passed.append)
         made.linger = 0
         made.rcvtimeo = made.sndtimeo = 5000
         return made
@@ -293,9 +292,9 @@ def test_the_wire_is_the_same_to_the_byte() -> None:
     with zmq.Context() as context:
 
         def probed(ctx: zmq.Context[zmq.Socket[bytes]]) -> ProbedSocket[bytes]:
-            return ProbedSocket(
-                ctx, zmq.PUSH, recording=Recording("n", "s", "PUSH"), recordings=recordings, gate=lambda _: None
-            )
+            made: ProbedSocket[bytes] = ProbedSocket(ctx, zmq.PUSH)
+            made.probe(Recording("n", "s", "PUSH"), recordings, lambda _: None)
+            return made
 
         plain = _capture(lambda ctx: ctx.socket(zmq.PUSH), context, bodies)
         assert _capture(probed, context, bodies) == plain

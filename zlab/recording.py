@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 TRACE_LIMIT = 400
 """Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
@@ -138,6 +138,8 @@ class Recording:
     """
     overflowed: bool = False
     """Whether messages went untraced because the buffer was full."""
+    thread: int = 0
+    """The thread that last sent or received on it, as ``threading.get_ident`` names it; 0 before the first time."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
 
@@ -250,6 +252,18 @@ class Recordings:
                     if known.receiver is recording:
                         known.prefixes = prefixes
 
+    def option(self, recording: Recording, option: int, value: object) -> None:
+        """Hear that a socket option was set; a lab that made the socket knows."""
+
+    def bound(self, recording: Recording, url: str) -> None:
+        """Hear that a socket has bound; a lab that made the socket knows."""
+
+    def connected(self, recording: Recording, url: str) -> None:
+        """Hear that a socket has connected; a lab that made the socket knows."""
+
+    def hide(self, url: str) -> None:
+        """Hear of an address that is no part of the topology."""
+
     def announce_multipart(self) -> None:
         """From now on some messages have several frames: every probe asks after each frame."""
         with self._lock:
@@ -260,22 +274,25 @@ class Recordings:
     def _aim_at(self, changed: Recording) -> None:
         for name in (changed.name, *self._faced.get(changed.name, ())):
             if name in self._named:
-                self._aim(self._named[name])
+                publisher = self._named[name]
+                receivers = (
+                    r
+                    for facing in self._facing.get(publisher.name, ())
+                    if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
+                )
+                aim(publisher, receivers)
 
-    def _aim(self, publisher: Recording) -> None:
-        names = self._facing.get(publisher.name, ())
-        known: dict[Recording, list[Filter]] = {}  # several where they meet at several endpoints
-        for each in publisher.filters:
-            known.setdefault(each.receiver, []).append(each)
-        # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
-        sent = publisher.counts().sent
-        wanted = tuple(
-            known[r].pop(0) if known.get(r) else Filter(publisher, r, r.subscriptions, sent)
-            for facing in names
-            if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
-        )
-        if set(wanted) != set(publisher.filters):
-            for gone in set(publisher.filters) - set(wanted):
-                gone.ended = sent
-            publisher.filters = wanted
-            publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)
+
+def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
+    """Let a publisher's probe count what matches each of these subscribers, and no others."""
+    known: dict[Recording, list[Filter]] = {}  # several where they meet at several endpoints
+    for each in publisher.filters:
+        known.setdefault(each.receiver, []).append(each)
+    # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
+    sent = publisher.counts().sent
+    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, r.subscriptions, sent) for r in receivers)
+    if set(wanted) != set(publisher.filters):
+        for gone in set(publisher.filters) - set(wanted):
+            gone.ended = sent
+        publisher.filters = wanted
+        publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)

@@ -1,6 +1,25 @@
 """The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
 
+from zlab.probe.context import Observer, WatchedContext, observe, observer_of, unobserve
+from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
-from zlab.probe.socket import Gate, ProbedSocket, Wait, blocked_in, identify, key_of
+from zlab.probe.socket import ProbedSocket, adopt
+from zlab.probe.tap import Gate
+from zlab.probe.waiting import Wait, blocked_in
 
-__all__ = ["Gate", "ProbedSocket", "ProxyStatistics", "Wait", "blocked_in", "identify", "install_proxy", "key_of"]
+__all__ = [
+    "Gate",
+    "Observer",
+    "ProbedSocket",
+    "ProxyStatistics",
+    "Wait",
+    "WatchedContext",
+    "adopt",
+    "blocked_in",
+    "identify",
+    "install_proxy",
+    "key_of",
+    "observe",
+    "observer_of",
+    "unobserve",
+]

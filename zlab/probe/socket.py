@@ -1,47 +1,22 @@
-"""A socket that counts every message and traces those it is asked to, at no cost to the program that uses it.
-
-pyzmq's own ``Socket.send`` is Python over the compiled ``zmq.backend.Socket.send``. The closures
-here take its place and call the compiled method straight, so the time that they spend on counting
-is the time that pyzmq would have spent on arguments that are hardly ever used. A closure's
-variables are the cheapest counters that Python has, and each has a single writer: the thread that
-owns the socket.
-"""
+"""A socket that counts every message and traces those it is asked to, and in all else is pyzmq's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from errno import EAGAIN, EHOSTUNREACH
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import zmq
-from zmq.backend import Socket as BackendSocket
+import zmq.asyncio
 
-from zlab.recording import Counts, Direction, Key, Recording, Recordings, Trace
+from zlab.probe.tap import Tap, tap
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from zlab.probe.tap import Gate
+    from zlab.recording import Recording, Recordings
 
 T = TypeVar("T")
 
-Gate = Callable[[Direction], None]
-"""Called before a send and after a recv while the socket is gated; returns when the message may pass."""
-
-_WHOLE = 512  # bytes up to which a body is hashed as a whole
-_PART = 64  # bytes of each part that is hashed of a longer one
-_HEAD = 64  # bytes of the first frame that are kept, enough for a topic
-_ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
-_PUBLISHERS = {zmq.PUB, zmq.XPUB}
-_POLL = zmq.Poller.poll.__code__
-_REFUSALS = {EAGAIN, EHOSTUNREACH}
-_CALLS = {  # the functions from which libzmq is called, and what they call it by
-    "send": "raw_send",
-    "publish": "raw_send",
-    "other_send": "raw_send",
-    "observed_send": "raw_send",
-    "recv": "raw_recv",
-    "recv_into": "raw_recv_into",
-}
+_IO = ("send", "recv", "recv_into")
 
 
 class ProbedSocket(zmq.Socket[T], Generic[T]):
@@ -51,21 +26,56 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     # Declared on the class: pyzmq takes any other attribute for a socket option.
     _recording: Recording | None = None
     _recordings: Recordings | None = None
-    _uninstall: Callable[[], None] | None = None
-    _more_follows: Callable[[], None] | None = None
+    _tap: Tap | None = None
+    _tapped: zmq.Socket[Any] | None = None  # the one whose methods are replaced: of an asyncio socket, its shadow
+    _taps: tuple[Tap, ...] = ()  # those of earlier watches too: a method that was kept must fail once it is closed
 
-    def __init__(self, *args: Any, recording: Recording, recordings: Recordings, gate: Gate, **kwargs: Any) -> None:
-        """Open the socket and put the probe under it."""
-        super().__init__(*args, **kwargs)  # type: ignore[misc]  # pyzmq types its constructor for bytes alone
-        self._recording = recording
-        self._recordings = recordings
-        self._uninstall = _install(self, recording, recordings, gate)
+    def probe(self, recording: Recording, recordings: Recordings, gate: Gate) -> None:
+        """Put the probe under an open socket."""
+        self._recording, self._recordings = recording, recordings
+        made = tap(self, recording, recordings, gate)
+        self._tap = made
+        self._taps = (*self._taps, made)
+        shadow = getattr(self, "_shadow_sock", None)  # where an asyncio socket does its input and output
+        self._tapped = target = self if shadow is None else shadow
+        if shadow is not None or not _overrides(type(self)):
+            target.__dict__.update(made.methods)
         recordings.add(recording)
+
+    def unprobe(self) -> None:
+        """Take the probe away; the socket goes on."""
+        if self._tap is not None and self._tapped is not None:
+            for name in self._tap.methods:
+                self._tapped.__dict__.pop(name, None)
+        self._tap = self._tapped = None
+        recording, recordings = self._recording, self._recordings
+        self._recording = self._recordings = None
+        if recording is not None and recordings is not None:
+            recordings.retire(recording)
+
+    # Reached through super() alone, from a class that has methods of its own by these names.
+
+    def send(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        """Send a frame, as ``zmq.Socket.send``."""
+        return self._call("send")(data, *args, **kwargs)
+
+    def recv(self, *args: Any, **kwargs: Any) -> Any:
+        """Receive a frame, as ``zmq.Socket.recv``."""
+        return self._call("recv")(*args, **kwargs)
+
+    def recv_into(self, buffer: Any, /, **kwargs: Any) -> int:
+        """Receive a frame into a buffer, as ``zmq.Socket.recv_into``."""
+        return cast("int", self._call("recv_into")(buffer, **kwargs))
+
+    def _call(self, name: str) -> Any:
+        return getattr(super(), name) if self._tap is None else self._tap.methods[name]
 
     def set(self, option: int, optval: Any) -> None:
         """Set a socket option, and note what a subscriber asks for (man page ``zmq_setsockopt``)."""
         super().set(option, optval)
-        if option in {zmq.SUBSCRIBE, zmq.UNSUBSCRIBE} and self._recording and self._recordings:
+        if self._recording is None or self._recordings is None:
+            return
+        if option in {zmq.SUBSCRIBE, zmq.UNSUBSCRIBE}:
             prefix = optval.encode() if isinstance(optval, str) else bytes(optval)
             asked = list(self._recording.subscriptions)
             if option == zmq.SUBSCRIBE:
@@ -73,425 +83,75 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
             elif prefix in asked:
                 asked.remove(prefix)
             self._recordings.subscribe(self._recording, tuple(asked))
+        else:
+            self._recordings.option(self._recording, option, optval)
 
     setsockopt = set
 
     def get(self, option: int) -> Any:
         """Read a socket option; a program that asks for RCVMORE tells the probe that it reads part by part."""
         value = super().get(option)
-        if option == zmq.RCVMORE and value and self._more_follows is not None:
-            self._more_follows()
+        if option == zmq.RCVMORE and value and self._tap is not None:
+            self._tap.more_follows()
         return value
 
     getsockopt = get
 
+    def bind(self, addr: str) -> Any:
+        """Bind, as ``zmq.Socket.bind``, and note where."""
+        bound = super().bind(addr)
+        if self._recording is not None and self._recordings is not None:
+            self._recordings.bound(self._recording, _last_endpoint(self, addr))
+        return bound
+
+    def connect(self, addr: str) -> Any:
+        """Connect, as ``zmq.Socket.connect``, and note where to."""
+        connected = super().connect(addr)
+        if self._recording is not None and self._recordings is not None:
+            self._recordings.connected(self._recording, addr)
+        return connected
+
+    def monitor(self, addr: str | bytes | None, events: int = zmq.EVENT_ALL) -> None:
+        """Monitor, as ``zmq.Socket.monitor``; what watches a program's own monitor is no part of its topology."""
+        super().monitor(addr, events)
+        if addr is not None and self._recordings is not None:
+            self._recordings.hide(addr if isinstance(addr, str) else addr.decode())
+
     def close(self, linger: int | None = None) -> None:
         """Close the socket and end its recording."""
         super().close(linger)
-        if self._uninstall is not None:
-            self._uninstall()
-            self._uninstall = self._more_follows = None
-        if self._recording is not None and self._recordings is not None:
-            self._recordings.retire(self._recording)
+        for each in self._taps:
+            each.disable()
+        self._taps = ()
+        self.unprobe()
 
 
-def _install(socket: ProbedSocket[Any], recording: Recording, recordings: Recordings, gate: Gate) -> Callable[[], None]:
-    raw_send = BackendSocket.send.__get__(socket)
-    raw_recv = BackendSocket.recv.__get__(socket)
-    raw_recv_into = BackendSocket.recv_into.__get__(socket) if hasattr(BackendSocket, "recv_into") else None
-    raw_get = BackendSocket.get.__get__(socket)
-    trace = recording.trace
-    limit = recordings.trace_limit
-    named = recordings.key is not None  # whether the user names what makes a message itself
-    parts_sent: list[bytes] = []
-    parts_received: list[bytes] = []
-    complained = False
-    publishes = socket.type in _PUBLISHERS
-
-    # The fast path counts in floats, which Python adds faster than ints: exact up to 2**53 messages.
-    sent = received = 0.0
-    more_sent = more_received = refused = 0
-    # Bytes = messages x usual size + excess: on the fast path a comparison, where an addition would cost twice as much.
-    usual_sent = usual_received = excess_sent = excess_received = 0
-    # The usual size again, or -1 while there is any reason to leave the fast path: one test covers them all.
-    fast_sent = fast_received = -1
-    tracing, gated, asking = True, False, socket.type in _ENVELOPED
-    watching = every = True  # whether there is a reason, and whether it concerns every message
-    mask = 0
-    first: bytes | None = None  # the first frame of a message that is being sent in parts
-    size_sent = size_received = 0  # bytes of the parts so far
-    more = False  # whether the last frame received has another behind it
-
-    # The fewer variables a closure shares, the faster it is called: what is rare stands elsewhere.
-
-    def send(
-        data: Any,
-        flags: int = 0,
-        copy: bool = True,
-        track: bool = False,
-        routing_id: int | None = None,
-        group: str | None = None,
-    ) -> Any:
-        nonlocal sent
-        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(data, flags, copy, track, routing_id, group)
-        try:
-            raw_send(data)
-        except BaseException as error:
-            failed(error, data)
-            raise
-        sent += 1.0
-        return None
-
-    def publish(
-        data: Any,
-        flags: int = 0,
-        copy: bool = True,
-        track: bool = False,
-        routing_id: int | None = None,
-        group: str | None = None,
-    ) -> Any:
-        nonlocal sent
-        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(data, flags, copy, track, routing_id, group)
-        try:
-            raw_send(data)
-        except BaseException as error:
-            failed(error, data)
-            raise
-        sent += 1.0
-        for wanted in recording.filters:
-            if data.startswith(wanted.prefixes):
-                wanted.matched += 1
-        return None
-
-    def other_send(
-        data: Any,
-        flags: int,
-        copy: bool,
-        track: bool,
-        routing_id: int | None,
-        group: str | None,
-    ) -> Any:
-        """A send for which there is a reason to look closer, or one of another size than usual."""
-        nonlocal sent, usual_sent, excess_sent, fast_sent
-        if flags or not copy or type(data) is not bytes or (watching and (every or not key_of(data) & mask)):
-            return observed_send(data, flags, copy, track, routing_id, group)
-        try:
-            raw_send(data)
-        except BaseException as error:
-            failed(error, data)
-            raise
-        size = len(data)
-        if fast_sent < 0 and not watching:
-            # In one assignment: no other thread reads in between.
-            excess_sent, usual_sent, fast_sent = excess_sent + int(sent) * (usual_sent - size), size, size
-            if watched():  # since a moment ago
-                fast_sent = -1
-        excess_sent += size - usual_sent
-        sent += 1.0
-        if publishes:
-            match(data)
-        return None
-
-    def failed(error: BaseException, data: bytes) -> None:
-        nonlocal sent, excess_sent, refused
-        if isinstance(error, zmq.ZMQError):
-            refused += error.errno in _REFUSALS
-        elif _came_after(error):
-            excess_sent += len(data) - usual_sent
-            sent += 1.0
-
-    def watched() -> bool:
-        return watching
-
-    def match(topic: bytes) -> None:
-        for wanted in recording.filters:
-            if topic.startswith(wanted.prefixes):
-                wanted.matched += 1
-
-    def observed_send(
-        data: Any,
-        flags: int,
-        copy: bool,
-        track: bool,
-        routing_id: int | None,
-        group: str | None,
-    ) -> Any:
-        nonlocal sent, excess_sent, more_sent, refused, first, size_sent
-        if gated and first is None:
-            gate(Direction.SEND)
-        has_more = bool(flags & zmq.SNDMORE)
-        if has_more and not recordings.multipart:
-            recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
-        body = data if type(data) is bytes else None
-        try:
-            size = _size(data)
-        except TypeError:
-            return zmq.Socket.send(socket, data, flags, copy, track)  # which says what to do about it
-        late: BaseException | None = None
-        result = None
-        done = 0
-        began = perf_counter_ns()
-        try:
-            if routing_id is None and group is None:
-                result = raw_send(data, flags, copy, track)
-            else:
-                result = zmq.Socket.send(socket, data, flags, copy, track, routing_id, group)
-            done = perf_counter_ns()
-        except zmq.ZMQError as error:
-            if first is None:
-                refused += error.errno in _REFUSALS
-            raise
-        except BaseException as error:
-            if not _came_after(error):
-                raise
-            late = error
-        if has_more:
-            more_sent += 1
-            excess_sent += size
-        else:
-            excess_sent += size - usual_sent
-            sent += 1.0
-        size_sent += size
-        if named:
-            parts_sent.append(body if body is not None else bytes(data))
-        if late is not None:
-            raise late
-        if first is None and (publishes or has_more):
-            first = body if body is not None else bytes(data)
-        if has_more:
-            return result
-        if publishes and first is not None:
-            match(first)
-        if tracing:
-            key = identified(parts_sent) if named else key_of(body if body is not None else bytes(data))
-            if not key & mask and has_room():
-                head = first[:_HEAD] if publishes and first is not None else b""
-                matched = (
-                    tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
-                    if publishes and first is not None
-                    else ()
-                )
-                trace.append(Trace(began, Direction.SEND, int(sent), key, size_sent, head, matched, done))
-        first = None
-        size_sent = 0
-        parts_sent.clear()
-        return result
-
-    def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
-        nonlocal received
-        data = raw_recv(flags, copy, track)
-        if len(data) != fast_received:
-            other_recv(data, copy)
-            return data
-        received += 1.0
-        return data
-
-    def other_recv(data: Any, copy: bool) -> None:
-        nonlocal received, usual_received, excess_received, fast_received
-        if watching and (every or not copy or not key_of(data) & mask):
-            observe_recv(data, copy)
-            return
-        size = len(data)
-        if fast_received < 0 and not watching:
-            excess = excess_received + int(received) * (usual_received - size)
-            excess_received, usual_received, fast_received = excess, size, size
-            if watched():  # since a moment ago
-                fast_received = -1
-        excess_received += size - usual_received
-        received += 1.0
-
-    def observe_recv(data: Any, copy: bool) -> None:
-        nonlocal received, excess_received, more_received, size_received, more
-        size = len(data)
-        # Asked before the gate: another frame cannot come while this thread stands there.
-        more = asking and bool(raw_get(zmq.RCVMORE) if copy else data.more)
-        if gated and not more:
-            gate(Direction.RECV)
-        size_received += size
-        if named:
-            parts_received.append(data if type(data) is bytes else bytes(data))
-        if more:
-            more_received += 1
-            excess_received += size
-            return
-        excess_received += size - usual_received
-        received += 1.0
-        if tracing:
-            # The time first: what the key takes is the receiver's, not the message's.
-            came = perf_counter_ns()
-            key = identified(parts_received) if named else key_of(data if type(data) is bytes else bytes(data))
-            if not key & mask and has_room():
-                trace.append(Trace(came, Direction.RECV, int(received), key, size_received, b"", ()))
-        size_received = 0
-        parts_received.clear()
-
-    def identified(parts: list[bytes]) -> int:
-        nonlocal complained
-        try:
-            return identify(parts.copy(), recordings.key)
-        except Exception as error:  # noqa: BLE001 - the user's function must not hurt the node
-            if not complained:
-                complained = True
-                recordings.complain(recording, f"{type(error).__name__}: {error}")
-            return key_of(parts[-1])
-
-    def recv_into(buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
-        assert raw_recv_into is not None  # noqa: S101 - installed only where pyzmq has it
-        count: int = raw_recv_into(buffer, nbytes=nbytes, flags=flags)
-        ask()
-        view = memoryview(buffer).cast("B")
-        observe_recv(bytes(view[: min(count, len(view))]), copy=True)
-        return count
-
-    def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
-        ask()
-        parts = [recv(flags, copy, track)]
-        while more:
-            parts.append(recv(flags, copy, track))
-        return parts
-
-    def counts() -> Counts:
-        # Read in one go, without a call that would let the owner in between.
-        out, usual_out, excess_out, came, usual_in, excess_in = (
-            sent,
-            usual_sent,
-            excess_sent,
-            received,
-            usual_received,
-            excess_received,
-        )
-        out, came = int(out), int(came)
-        return Counts(
-            out,
-            out + more_sent,
-            out * usual_out + excess_out,
-            refused,
-            came,
-            came + more_received,
-            came * usual_in + excess_in,
-        )
-
-    def has_room() -> bool:
-        if len(trace) < limit:
-            return True
-        recording.overflowed = True
-        watch(None, gated)  # until the clock comes by again: at full rate tracing must not cost
-        return False
-
-    def more_follows() -> None:
-        """The program has asked, and there is more: what was counted as a message is a part of one."""
-        nonlocal received, excess_received, more_received, more
-        if asking:
-            return
-        excess_received += usual_received
-        received -= 1
-        more_received += 1
-        more = True
-        ask()
-
-    def watch(trace_mask: int | None, gate_now: bool) -> None:
-        nonlocal tracing, gated, watching, every, mask, fast_sent, fast_received
-        tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
-        every = gated or asking or named or mask == 0
-        watching = tracing or gated or asking
-        if watching:
-            fast_sent = fast_received = -1
-
-    def ask() -> None:
-        nonlocal asking, watching, every, fast_sent, fast_received
-        asking = watching = every = True
-        fast_sent = fast_received = -1
-
-    socket._more_follows = more_follows  # noqa: SLF001 - the class is this module's
-    recording.counts, recording.watch, recording.ask = counts, watch, ask
-    methods: dict[str, Callable[..., Any]] = {
-        "send": publish if publishes else send,
-        "recv": recv,
-        "recv_multipart": recv_multipart,
-    }
-    if raw_recv_into is not None:
-        methods["recv_into"] = recv_into
-    socket.__dict__.update(methods)
-
-    def uninstall() -> None:
-        # The closures hold the socket: without this only the cycle collector would free it.
-        for name in methods:
-            socket.__dict__.pop(name, None)
-
-    return uninstall
+@cache
+def probed(cls: Any) -> Any:
+    """The class of that name which is a `ProbedSocket` too: a socket may be made one at any time."""
+    if issubclass(cls, ProbedSocket):
+        return cls
+    bases = (ProbedSocket,) if cls is zmq.Socket else (cls, ProbedSocket)
+    shown = cls.__dict__.get("_repr_cls") or f"{cls.__module__}.{cls.__name__}"
+    named = {"_repr_cls": shown, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    return type(cls.__name__, bases, {**named, "__doc__": cls.__doc__})
 
 
-def identify(frames: list[bytes], key: Key | None) -> int:
-    """What a message is known by: its last frame, or what the user's function makes of its frames."""
-    if key is None:
-        return key_of(frames[-1])
-    # In a tuple, because the hash of a small number is that number: no sample could be taken of it.
-    return hash((key(frames),))
+def adopt(socket: zmq.Socket[Any]) -> ProbedSocket[Any]:
+    """Make an open socket one that can be probed, without its program noticing."""
+    if not isinstance(socket, ProbedSocket):
+        object.__setattr__(socket, "__class__", probed(cast("Any", type(socket))))
+    return cast("ProbedSocket[Any]", socket)
 
 
-def key_of(data: bytes) -> int:
-    """What a body is known by: the same at every socket of the process.
-
-    The whole of a short body; of a long one its length and three parts, because hashing ten
-    kilobytes takes longer than sending them.
-    """
-    size = len(data)
-    if size <= _WHOLE:
-        return hash(data)
-    middle = size // 2
-    return hash((size, data[:_PART], data[middle : middle + _PART], data[-_PART:]))
+def _overrides(cls: type[zmq.Socket[Any]]) -> bool:
+    """Whether a class has its own way to send or receive, which must be asked first."""
+    own = (*_IO, "recv_multipart")
+    return any(name in base.__dict__ for base in cls.__mro__[: cls.__mro__.index(ProbedSocket)] for name in own)
 
 
-def _came_after(error: BaseException) -> bool:
-    """Whether an exception from outside (a kill, Ctrl-C) came once the call of libzmq had returned.
-
-    Python raises it at the call either way; raised within, it carries the frames of pyzmq.
-    """
-    return error.__traceback__ is not None and error.__traceback__.tb_next is None
-
-
-class Wait(NamedTuple):
-    """Where a thread is inside libzmq."""
-
-    sockets: tuple[Recording, ...]
-    """The socket of a send or recv; the sockets that a ``Poller`` waits to read from; or none."""
-    direction: Direction
-    limited: bool
-    """Whether the wait ends by itself, as a poll with a time-out does."""
-
-
-_NOWHERE = Wait((), Direction.RECV, limited=True)
-
-
-def blocked_in(frame: FrameType | None) -> Wait:
-    """The sockets on which a thread is inside libzmq, and in which direction.
-
-    Args:
-        frame: the innermost Python frame of the thread, from ``sys._current_frames``.
-    """
-    if frame is None:
-        return _NOWHERE
-    if frame.f_code is _POLL:
-        registered = getattr(frame.f_locals.get("self"), "sockets", ())
-        polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
-        probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
-        timeout = frame.f_locals.get("timeout")
-        limited = timeout is not None and timeout >= 0
-        return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
-    if frame.f_code.co_filename != __file__:
-        return _NOWHERE
-    name = frame.f_code.co_name
-    if name not in _CALLS:
-        return _NOWHERE
-    # The closures share the method that they call, which is bound to their socket.
-    call = frame.f_locals.get(_CALLS[name])
-    recording = getattr(getattr(call, "__self__", None), "_recording", None)
-    if not isinstance(recording, Recording):
-        return _NOWHERE
-    return Wait((recording,), Direction.RECV if name.startswith("recv") else Direction.SEND, limited=False)
-
-
-def _size(data: Any) -> int:
-    return len(data) if isinstance(data, (bytes, zmq.Frame)) else memoryview(data).nbytes
+def _last_endpoint(socket: zmq.Socket[Any], addr: str) -> str:
+    try:
+        return cast("bytes", zmq.Socket.get(socket, zmq.LAST_ENDPOINT)).rstrip(b"\0").decode() or addr
+    except (zmq.ZMQError, UnicodeDecodeError):
+        return addr

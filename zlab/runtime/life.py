@@ -75,9 +75,10 @@ class Life:
             for key, spec in node.sockets.items():
                 recording = Recording(node.name, key, str(spec.type))
                 pass_by = SocketGate(gate, begins=_begins(node, spec), natural=partial(natural, key))
-                make: Any = partial(ProbedSocket, recording=recording, recordings=recordings, gate=pass_by)
-                socket: Any = self._context.socket(int(getattr(zmq, spec.type)), socket_class=make)
+                kind = getattr(zmq, spec.type)
+                socket: Any = self._context.socket(kind, socket_class=ProbedSocket)
                 self._sockets[key] = socket
+                socket.probe(recording, recordings, pass_by)
                 self.recordings[key] = recording
                 apply_options(f"{node.name}.{key}", spec, socket)
         except BaseException:

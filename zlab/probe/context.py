@@ -1,0 +1,83 @@
+"""A context whose sockets are probed as they are made: pyzmq's own in all else."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+
+import zmq
+
+from zlab.probe.socket import adopt
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from zlab.probe.socket import ProbedSocket
+
+T = TypeVar("T", bound=zmq.Socket[Any])
+
+
+class Observer(Protocol):
+    """Who is told of the sockets of a context."""
+
+    def opened(self, socket: ProbedSocket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
+        """Hear of an open socket, and in which line of the program it was made, where that is known."""
+
+
+class WatchedContext(zmq.Context[T], Generic[T]):
+    """A ``zmq.Context`` whose sockets are probed from their first message on."""
+
+    _repr_cls = "zmq.Context"
+    _observer: Observer | None = None
+
+    def socket(self, socket_type: int, socket_class: Any = None, **kwargs: Any) -> T:
+        """Make a socket, as ``zmq.Context.socket``."""
+        made = super().socket(socket_type, socket_class, **kwargs)
+        observer = observer_of(self)
+        if observer is not None:
+            observer.opened(adopt(made), self, sys._getframe(1))  # noqa: SLF001 - who called
+        return made
+
+
+_classes: dict[Any, Any] = {}
+# By the address of the libzmq context: a shadow is another Python object of the same context.
+_observers: dict[int, Observer] = {}
+
+
+def observe(context: zmq.Context[Any], observer: Observer) -> None:
+    """Have an observer told of every socket of a context: of those that are open now, and of each new one."""
+    address = context.underlying
+    _observers[address] = observer
+    weakref.finalize(context, _forget, address, observer)
+    if not isinstance(context, WatchedContext):
+        object.__setattr__(context, "__class__", watched(type(context)))
+    for socket in tuple(getattr(context, "_sockets", ())):
+        if not socket.closed:
+            observer.opened(adopt(socket), context, None)
+
+
+def _forget(address: int, observer: Observer) -> None:
+    if _observers.get(address) is observer:
+        del _observers[address]
+
+
+def unobserve(observer: Observer) -> None:
+    """Tell an observer nothing any more; the contexts and their sockets go on."""
+    for address in [a for a, known in tuple(_observers.items()) if known is observer]:
+        _observers.pop(address, None)
+
+
+def observer_of(context: zmq.Context[Any]) -> Observer | None:
+    """Who is told of a context's sockets now."""
+    return None if context.closed else _observers.get(context.underlying)
+
+
+def watched(cls: Any) -> type[WatchedContext[Any]]:
+    """The class of that name which is a `WatchedContext` too."""
+    if cls not in _classes:
+        bases = (WatchedContext,) if cls is zmq.Context else (WatchedContext, cls)
+        shown = cls.__dict__.get("_repr_cls") or f"{cls.__module__}.{cls.__name__}"
+        named = {"_repr_cls": shown, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        _classes[cls] = type(cls.__name__, bases, {**named, "__doc__": cls.__doc__})
+    return cast("type[WatchedContext[Any]]", _classes[cls])
