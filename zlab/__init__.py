@@ -18,6 +18,7 @@ from zlab.topology import (
     Topology,
     TopologyError,
 )
+from zlab.watched import Context, Watched, watch
 
 __version__ = "0.1.0"
 
@@ -33,13 +34,16 @@ __all__ = [
     "SUB",
     "XPUB",
     "XSUB",
+    "Context",
     "Lab",
     "Node",
     "Topology",
     "TopologyError",
+    "Watched",
     "checks",
     "faults",
     "nodes",
     "patterns",
     "run",
+    "watch",
 ]

@@ -1,85 +1,46 @@
-"""The lab: a topology that runs, and all that can be asked of it and done to it."""
+"""The lab: a topology that runs, and all that can be done to it."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-from zlab.ledger import frames
-from zlab.ledger.fates import Fates
-from zlab.ledger.snapshot import Snapshot
-from zlab.probe import identify
+from zlab.observed import Observed, check_trace, delivered
 from zlab.runtime import registry
-from zlab.runtime.clock import Clock
 from zlab.runtime.run import Run
 from zlab.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
-    import pandas as pd
-
-    from zlab.ledger.journeys import Hop
-    from zlab.recording import Event, Key
+    from zlab.recording import Key
     from zlab.runtime.gates import Delays
-    from zlab.views.dashboard import Dashboard
-    from zlab.views.picture import Picture
 
-_TRACES = ("adaptive", "full")
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
-_WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
 
 
-class Lab:
+class Lab(Observed):
     """A running topology. Made by `zlab.run`; a context manager that stops it at the end.
 
     As the last expression of a cell in JupyterLab it shows its live dashboard. All methods may be
     called from any thread.
     """
 
+    steerable = True
+
     def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, trace: str = "adaptive") -> None:
         """Start it; use `zlab.run`."""
-        if trace not in _TRACES:
-            raise ValueError(f"trace={trace!r}: give {' or '.join(map(repr, _TRACES))}")
-        self._run = Run(topology, transport, key=key, full=trace == "full")
-        try:
-            self._clock = Clock(self._run)
-        except BaseException:
-            self._run.stop()
-            raise
+        self._run = Run(topology, transport, key=key, full=check_trace(trace))
         self._speed = 1.0
-        self._finished = False
-        self._dashboard: Dashboard | None = None
-        registry.enter(self)
+        super().__init__(self._run)
 
     # --- what it is ----------------------------------------------------------------------------
-
-    @property
-    def topology(self) -> Topology:
-        """What runs."""
-        return self._run.topology
 
     @property
     def transport(self) -> str:
         """What bare endpoint names were resolved to: ``inproc``, ``ipc`` or ``tcp``."""
         return self._run.endpoints.transport
-
-    @property
-    def endpoints(self) -> dict[str, str]:
-        """Endpoint name to the URL in use: over tcp and ipc, an outside program can join there."""
-        return dict(self._run.endpoints.urls)
-
-    @property
-    def state(self) -> str:
-        """``running``, ``paused`` or ``stopped``."""
-        if self._run.stopped:
-            return "stopped"
-        return "paused" if self._run.world.paused else "running"
 
     # --- what can be done to it ----------------------------------------------------------------
 
@@ -171,220 +132,13 @@ class Lab:
         A node that does not end within 2 seconds (in a long ``time.sleep``, say) is named in
         `events`; its thread ends as soon as that call returns.
         """
-        if self._finished:
-            return
-        self._run.stop()
-        self._clock.stop()
-        registry.leave(self)
-        self._finished = True
-
-    def __enter__(self) -> Self:
-        """Return the lab itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
-    # --- waiting -------------------------------------------------------------------------------
-
-    def wait(
-        self,
-        messages: int | None = None,
-        *,
-        until: Callable[[Snapshot], bool] | None = None,
-        timeout: float = _WAIT,
-    ) -> None:
-        """Wait until something has happened; never longer than the timeout.
-
-        Args:
-            messages: until this many more messages have been delivered, on all links together.
-            until: until this is true of a snapshot; asked ten times a second.
-            timeout: the longest wait, in seconds.
-
-        Raises:
-            TimeoutError: it did not happen in time; the message says how far it came.
-            RuntimeError: the lab stopped meanwhile.
-            ValueError: neither or both of ``messages`` and ``until``.
-        """
-        if (messages is None) == (until is None):
-            raise ValueError("wait(messages=500) or wait(until=lambda snapshot: ...): give one of the two")
-        start = _delivered(self._clock.look()) if messages is not None else 0
-        goal = start + (messages or 0)
-        done = until if until is not None else lambda snapshot: _delivered(snapshot) >= goal
-        deadline = time.monotonic() + timeout
-        latest = self._clock.latest
-        while not done(latest):
-            if self._run.stopped:
-                raise RuntimeError("the lab stopped while waiting")
-            if self._run.over() and not done(self._clock.look()):
-                raise TimeoutError(f"no node runs any more: {self._came(latest, start, messages)}")
-            seen = latest
-            with self._clock.published:
-                left = max(0.0, deadline - time.monotonic())
-                if self._clock.latest is seen:
-                    self._clock.published.wait(left)
-            latest = self._clock.latest
-            if latest is seen or (time.monotonic() > deadline and not done(latest)):
-                raise TimeoutError(f"after {timeout:g} s: {self._came(latest, start, messages)}")
-
-    def _came(self, snapshot: Snapshot, start: int, messages: int | None) -> str:
-        """How far a wait came, and what may have held it up."""
-        what = "the condition never held"
-        if messages is not None:
-            what = f"{_delivered(snapshot) - start:,} of {messages:,} messages"
-            if start:
-                what += f" (and {start:,} before the call)"
-        failed = [
-            f"{n.name} failed: {n.traceback.strip().rpartition(chr(10))[2]}" for n in snapshot.nodes if n.traceback
-        ]
-        notes = [f"{e.node}.{e.socket} {e.detail}" for e in self.history() if e.kind == "note" and e.socket]
-        return "; ".join(
-            [what, *failed, *notes] if failed or notes else [what, "lab.sockets() and lab.events() may tell why"]
-        )
-
-    async def run_for(self, seconds: float) -> None:
-        """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""
-        await asyncio.sleep(seconds)
-
-    # --- what can be asked of it ---------------------------------------------------------------
-
-    def ledger(self) -> pd.DataFrame:
-        """Where every message is: a row per link.
-
-        Columns: expected = delivered + queued + dropped + lost + unaccounted, in messages; then
-        ``filtered`` (not a loss: not subscribed to), ``uncertain`` (how many of the row's messages
-        may belong to a neighbouring row or column; 0 is exact), and a column per reason.
-        """
-        return frames.ledger(self._fresh(), self.topology.links)
-
-    def sockets(self) -> pd.DataFrame:
-        """A row per socket: type, URLs, options, counts in messages and bytes, rates per second."""
-        return frames.sockets(self._fresh())
-
-    def latency(self) -> pd.DataFrame:
-        """A row per link and per path from end to end: count, p50, p90, p99, p99.9 and max, in seconds.
-
-        Of the messages that were traced since the lab started: from the call of send to the return
-        of recv. Each value is kept to three significant digits, as in HdrHistogram.
-        """
-        snapshot = self._fresh()
-        histograms = zip(snapshot.links, self._clock.book.histograms, strict=True)
-        paths = {path: histogram.figures() for path, histogram in tuple(self._clock.book.paths.items())}
-        return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, paths)
-
-    def messages(self) -> pd.DataFrame:
-        """A row per traced message and hop, with its fate, in the order in which they were sent.
-
-        Columns: ``message`` (its number: what follows from a message in another node bears the same
-        one), ``hop`` (from 1), ``link``, ``via`` (the node whose ``zmq.proxy`` passed it on: what it
-        spent there is not told apart), ``kind``, ``size`` in bytes, ``sent`` and ``received`` in seconds
-        since the lab started; the stages in seconds: ``service`` (in the node, since it received what
-        this follows from), ``send_call`` and ``queue_and_wire`` (until recv returned it), the last two
-        together ``latency``; ``follows`` (by what the hop was joined to the one before: ``the same
-        body``, which a node passed on, or ``the last received`` before it), ``fate`` (``delivered``,
-        ``under way``, ``filtered``, ``dropped: ...`` or ``lost: ...`` where the ledger knows it, else
-        ``unknown``), and ``ambiguous``: another message under way had the same body, or several had come
-        that this hop may follow from.
-
-        The last 2,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
-        ones, ``attrs["sampling"]`` is n where about one message in n is traced now.
-        """
-        snapshot = self._fresh()
-        return self._messages(self._clock.book.journeys.hops(), snapshot)
-
-    def journey(self, message: int | bytes | Sequence[bytes]) -> pd.DataFrame:
-        """Follow one message over its hops: the rows of `messages` that bear its number.
-
-        The stages ``service``, ``send_call`` and ``queue_and_wire`` of all its hops add up to
-        ``attrs["end_to_end"]``, the seconds from its first send to its last recv; not so where it
-        was sent on to several.
-
-        Args:
-            message: its number in `messages`; or its body, or its frames where the lab has a ``key``:
-                then the last message that had it on any hop.
-
-        Raises:
-            LookupError: no such message is remembered; it may not have been traced.
-        """
-        snapshot = self._fresh()
-        journeys = self._clock.book.journeys
-        if not isinstance(message, int):
-            parts = [bytes(message)] if isinstance(message, (bytes, bytearray, memoryview)) else list(message)
-            known = journeys.known_by(identify(parts, self._run.key))
-            number = known[-1] if known else 0
-        else:
-            number = message
-        hops = journeys.of(number)
-        if not hops:
-            raise LookupError(
-                f"{message!r}: no such message is remembered; lab.messages() has those that are, "
-                'and zlab.run(..., trace="full") traces them all'
-            )
-        table = self._messages(hops, snapshot)
-        table.attrs["end_to_end"] = table["received"].max() - table["sent"].min()
-        return table
-
-    def _messages(self, hops: Iterable[Hop], snapshot: Snapshot) -> pd.DataFrame:
-        book = self._clock.book
-        fates = Fates(
-            book.journeys.hops(),
-            self.topology.links,
-            snapshot.links,
-            dict(book.proxied),
-            settled=book.settled(time.perf_counter_ns(), stopped=self._run.stopped),
-            interrupted=book.journeys.interrupted,
-        )
-        table = frames.messages(hops, fates, tuple(book.kinds.names), round(self._run.began * 1e9))
-        table.attrs.update(let_go=book.journeys.let_go, sampling=snapshot.sampling)
-        return table
-
-    def events(self) -> pd.DataFrame:
-        """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""
-        return frames.events(self.history())
-
-    def history(self) -> tuple[Event, ...]:
-        """The events, as `zlab.recording.Event`: the last 10,000."""
-        return tuple(self._run.events)
-
-    def snapshot(self) -> Picture:
-        """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""
-        from zlab.views.picture import Picture
-
-        latest = self._fresh()
-        return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=self.topology)
-
-    def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Have a function called with every snapshot, ten times a second, on the lab's own thread.
-
-        Returns:
-            A function that ends it. A listener that raises is let go, with an event.
-        """
-        return self._clock.subscribe(listener)
-
-    def _fresh(self) -> Snapshot:
-        return self._clock.latest if self._run.stopped else self._clock.look()
-
-    # --- how it is shown -----------------------------------------------------------------------
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        from zlab.views.dashboard import Dashboard
-        from zlab.views.picture import svg
-
-        if self._dashboard is None:
-            self._dashboard = Dashboard(self)
-        shown = self._dashboard._repr_mimebundle_(**kwargs)
-        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-        picture = {"image/svg+xml": svg(self.topology, self._clock.latest), "text/plain": repr(self)}
-        return {**(data or {}), **picture}, metadata
+        super().stop()
 
     def __repr__(self) -> str:
         """Say what runs, and how to see more."""
         return (
             f"Lab {self.topology.name!r} over {self.transport}: {self.state}, {len(self.topology.nodes)} nodes, "
-            f"{_delivered(self._clock.latest):,} messages delivered. Run the cell to see it live."
+            f"{delivered(self._clock.latest):,} messages delivered. Run the cell to see it live."
         )
 
 
@@ -427,7 +181,3 @@ def run(
         raise TopologyError(f"{topology!r} is not a topology: give zlab.patterns.pipeline() or zlab.Topology(...)")
     registry.make_room()
     return Lab(topology, transport, key=key, trace=trace)
-
-
-def _delivered(snapshot: Snapshot) -> int:
-    return sum(link.delivered for link in snapshot.links)

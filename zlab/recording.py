@@ -231,6 +231,11 @@ class Recordings:
             self._named.pop(recording.name, None)
             self._aim_at(recording)
 
+    @property
+    def known(self) -> tuple[Recording, ...]:
+        """The live sockets that have a place in the topology."""
+        return self.live
+
     def take_retired(self) -> dict[Recording, Counts]:
         """Sockets that have closed since the last call, with their last counts."""
         with self._lock:

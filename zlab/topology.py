@@ -290,6 +290,33 @@ class Topology:
             raise TopologyError(f"two nodes are called {twice!r}: give each node a name of its own")
         self.links: tuple[Link, ...] = tuple(self._derive_links())
 
+    @classmethod
+    def observed(cls, name: str, nodes: Iterable[Node], before: Iterable[Link] = ()) -> Topology:
+        """The topology of a program that zlab did not build: drawn as it is, be it right or wrong.
+
+        Args:
+            name: what it is called.
+            nodes: its nodes so far; an endpoint may be bound by several in turn, or by none.
+            before: the links of an earlier look, which keep their places.
+        """
+        topology = cls.__new__(cls)
+        topology.name, topology.nodes = name, tuple(nodes)
+        topology._by_name = {node.name: node for node in topology.nodes}  # noqa: SLF001 - its own
+        known = tuple(before)
+        topology.links = (*known, *(k for k in dict.fromkeys(topology._meetings()) if k not in known))  # noqa: SLF001
+        return topology
+
+    def _meetings(self) -> Iterator[Link]:
+        binders: dict[str, list[tuple[str, Socket]]] = {}
+        for name, socket in self.sockets():
+            for endpoint in socket.binds:
+                binders.setdefault(endpoint, []).append((name, socket))
+        for name, socket in self.sockets():
+            for endpoint in socket.connects:
+                for other_name, other in binders.get(endpoint, ()):
+                    if other_name != name and other.type in _PEERS[socket.type]:
+                        yield from _directions(name, socket, other_name, other, endpoint)
+
     def __getitem__(self, name: str) -> Node:
         """The node of that name.
 
@@ -345,10 +372,7 @@ class Topology:
                         f"{name} is {socket.type} and cannot face {other_name}, which is {other.type}: "
                         f"{socket.type} faces {can}"
                     )
-                if socket.type.sends and other.type.receives:
-                    yield Link(name, other_name, endpoint)
-                if other.type.sends and socket.type.receives:
-                    yield Link(other_name, name, endpoint)
+                yield from _directions(name, socket, other_name, other, endpoint)
 
     def graph(self) -> nx.MultiDiGraph[str]:
         """The topology as a networkx graph: a node a node, an edge a link.
@@ -399,6 +423,13 @@ class Topology:
         """Name the topology and list its links."""
         head = f"Topology {self.name!r}: {len(self.nodes)} nodes, {len(self.links)} links"
         return "\n".join([head, *(f"  {link}  ({link.endpoint})" for link in self.links)])
+
+
+def _directions(name: str, socket: Socket, other_name: str, other: Socket, endpoint: str) -> Iterator[Link]:
+    if socket.type.sends and other.type.receives:
+        yield Link(name, other_name, endpoint)
+    if other.type.sends and socket.type.receives:
+        yield Link(other_name, name, endpoint)
 
 
 def is_url(endpoint: str) -> bool:

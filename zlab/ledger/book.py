@@ -23,6 +23,7 @@ from zlab.ledger.snapshot import (
     Snapshot,
     SocketFigures,
 )
+from zlab.ledger.strangers import of_strangers, with_strangers
 from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
@@ -62,6 +63,7 @@ class Book:
         self.topology = topology
         self._specs: dict[str, Socket] = dict(topology.sockets())
         self._inproc = inproc
+        self._strangers: frozenset[str] = frozenset()
         self._tally = Tally()
         self._exchanges = list(self._group(topology.links))
         self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
@@ -91,6 +93,44 @@ class Book:
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
         self.ambiguous = 0
         """Traced messages whose match was one of several equal bodies."""
+
+    def grow(self, topology: Topology, inproc: frozenset[str], strangers: frozenset[str] = frozenset()) -> None:
+        """Take in what has been discovered; all that was known keeps its place.
+
+        Args:
+            topology: the old one, with nodes, sockets and links added at its end.
+            inproc: its endpoints that are inproc.
+            strangers: sockets that nobody watches, by their full names.
+        """
+        self.topology = topology
+        self._inproc = inproc
+        self._strangers = strangers
+        self._specs.clear()
+        self._specs.update(topology.sockets())
+        known = len(self.histograms)
+        fresh = topology.links[known:]
+        self._capacities = [self._capacity(link) for link in topology.links]
+        for i, link in enumerate(fresh, known):
+            self._index[link.sender, link.receiver].append(i)
+            self._matcher.face(link)
+            self.histograms.append(Histogram())
+            self._recent.append(deque(maxlen=2000))
+            self._latest.append(None)
+            self._empty.append(deque(maxlen=20))
+        self.journeys.grow(topology)
+        before = {exchange.rays: exchange for exchange in self._exchanges}
+        self._exchanges = []
+        for exchange in self._group(topology.links):
+            same = before.pop(exchange.rays, None)
+            self._exchanges.append(same or exchange)
+            if same is None:
+                for old in before.values():
+                    if set(old.rays) & set(exchange.rays):
+                        exchange.inherit(old)
+        for name in self._specs:
+            self._second.setdefault(name, _NOTHING)
+        for _, _, rows in self._past:
+            rows.extend([Row(0, 0, 0, {}, {})] * len(fresh))
 
     # --- one tick ------------------------------------------------------------------------------
 
@@ -183,7 +223,7 @@ class Book:
         span = now - then
         if span <= 0:
             return {}
-        return {name: (counts.sent - before[name].sent) / span for name, counts in totals.items()}
+        return {name: (c.sent - before.get(name, _NOTHING).sent) / span for name, c in totals.items()}
 
     def longest_queue(self) -> float:
         """The longest time, in seconds, that a link takes to deliver what is queued on it."""
@@ -214,7 +254,7 @@ class Book:
         """A row for each link, in the order of the topology."""
         rows: dict[int, Row] = {}
         for exchange in self._exchanges:
-            rows |= exchange.rows(self._second, stopped=stopped)
+            rows |= of_strangers(exchange.rows(self._second, stopped=stopped), exchange, self._strangers)
         for i, link in enumerate(self.topology.links):
             if i not in rows:
                 rows[i] = self._subscription_row(i, link, stopped=stopped)
@@ -224,6 +264,8 @@ class Book:
         return [rows[i] for i in range(len(self.topology.links))]
 
     def _subscription_row(self, index: int, link: Link, *, stopped: bool) -> Row:
+        if {link.sender, link.receiver} & self._strangers:
+            return self._strange_row(link)
         lives = [s for s in self._subscriptions[link.receiver] if link.sender in s.filters]
         publishers = sum(1 for other in self.topology.links if other.receiver == link.receiver)
         total = Row(0, 0, 0, {}, {})
@@ -244,6 +286,16 @@ class Book:
             sent = self._second.get(link.sender, _NOTHING).sent
             return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
         return total
+
+    def _strange_row(self, link: Link) -> Row:
+        if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known
+            sent = self._second.get(link.sender, _NOTHING).sent
+            return Row(sent, sent, 0, {}, {}, uncertain=sent)
+        watched = sum(
+            f.matched for s in self._subscriptions[link.receiver] for lives in s.filters.values() for f in lives
+        )
+        came = max(0, self._second.get(link.receiver, _NOTHING).received - watched)
+        return Row(came, came, 0, {}, {}, uncertain=came if watched else 0)
 
     def _link(self, index: int, link: Link) -> LinkFigures:
         now, _, rows = self._past[-1]
@@ -308,7 +360,8 @@ class Book:
         totals = self._tally.totals(live)
         for name in self._specs:
             totals.setdefault(name, _NOTHING)
-        return through_proxies(totals, self.proxied, self.topology.links, self._specs)
+        totals = through_proxies(totals, self.proxied, self.topology.links, self._specs)
+        return with_strangers(totals, self._strangers, self._exchanges)
 
     def _learn_proxies(self, live: Iterable[Recording]) -> None:
         for recording in live:

@@ -77,6 +77,14 @@ class Exchange:
         self._seen = (0, 0)
         self._live: frozenset[str] = frozenset()
 
+    def inherit(self, other: Exchange) -> None:
+        """Take over what is known of links that are now part of this group."""
+        self._touched |= other._touched
+        self._dead |= other._dead
+        self._least += other._least
+        self._most += other._most
+        self._live |= other._live
+
     def update(
         self,
         first: Mapping[str, Counts],

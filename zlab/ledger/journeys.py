@@ -54,11 +54,8 @@ class Journeys:
             limit: how many hops to remember.
         """
         self._targets: dict[str, list[str]] = {}
-        types = {name: str(spec.type) for name, spec in topology.sockets()}
-        for link in topology.links:
-            self._targets.setdefault(link.sender, []).append(link.receiver)
-        # A subscriber in C (a proxy's XSUB) does not show what it asks for.
-        self._blind = {s for s, into in self._targets.items() if any(types[r] == "XSUB" for r in into)}
+        self._blind: set[str] = set()
+        self.grow(topology)
         self._kinds = kinds
         self._proxied = proxied
         self._limit = limit
@@ -70,6 +67,16 @@ class Journeys:
         """When tracing last changed, on the clock of the traces: what was sent before may have come untraced."""
         self.let_go = 0
         """Hops that are no longer remembered."""
+
+    def grow(self, topology: Topology) -> None:
+        """Learn which sockets can reach which."""
+        types = {name: str(spec.type) for name, spec in topology.sockets()}
+        targets: dict[str, list[str]] = {}
+        for link in topology.links:
+            targets.setdefault(link.sender, []).append(link.receiver)
+        # A subscriber in C (a proxy's XSUB) does not show what it asks for.
+        self._blind = {s for s, into in targets.items() if any(types[r] == "XSUB" for r in into)}
+        self._targets = targets
 
     def take(self, sent: Iterable[Sent], matches: Iterable[Match]) -> None:
         """Enter what was worked on in one tick."""

@@ -19,6 +19,8 @@ from zlab.recording import Direction, Filter, Recording, Trace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from zlab.topology import Link
+
 PENDING_LIMIT = 50_000
 """Sent messages that are remembered while they wait for their match."""
 _PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer looked for
@@ -106,10 +108,19 @@ class Matcher:
         self._fresh: list[Sent] = []
         self.senders = dict(senders)
         self._relays = relays
+        self._sources: set[str] = set()
+        self._targets: set[str] = set()
         self._pending: dict[int, deque[Sent]] = {}
         self._order: deque[Sent] = deque()
         self._held: list[tuple[int, int, Recording, Trace]] = []
         self._number = 0
+
+    def face(self, link: Link) -> None:
+        """Learn of a link that has been discovered."""
+        self.senders[link.receiver] = self.senders.get(link.receiver, frozenset()) | {link.sender}
+        self._sources.add(link.source)
+        self._targets.add(link.target)
+        self._relays |= self._sources & self._targets
 
     def match(
         self, batches: Mapping[Recording, Iterable[Trace]], now: int, *, full: bool, last: bool = False

@@ -1,6 +1,6 @@
 """The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
 
-from zlab.probe.context import Observer, WatchedContext, observe, observer_of, unobserve
+from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observer_of, unobserve
 from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
 from zlab.probe.socket import ProbedSocket, adopt
@@ -20,6 +20,7 @@ __all__ = [
     "install_proxy",
     "key_of",
     "observe",
+    "observe_all",
     "observer_of",
     "unobserve",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import zmq
@@ -11,6 +12,7 @@ import zmq
 from zlab.probe.socket import adopt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from zlab.probe.socket import ProbedSocket
@@ -66,6 +68,28 @@ def unobserve(observer: Observer) -> None:
     """Tell an observer nothing any more; the contexts and their sockets go on."""
     for address in [a for a, known in tuple(_observers.items()) if known is observer]:
         _observers.pop(address, None)
+
+
+def observe_all(observer: Observer) -> Callable[[], None]:
+    """Have an observer told of every socket that any context of this process makes; returns what ends it.
+
+    For a process that runs the program and nothing else: in a notebook the kernel has sockets too.
+    """
+    plain = zmq.Context.socket
+
+    @wraps(plain)
+    def socket(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made = plain(self, *args, **kwargs)
+        if made.context is not None and not made.closed:
+            observer.opened(adopt(made), self, sys._getframe(1))  # noqa: SLF001 - who called
+        return made
+
+    zmq.Context.socket = socket  # type: ignore[method-assign]
+
+    def end() -> None:
+        zmq.Context.socket = plain  # type: ignore[method-assign]
+
+    return end
 
 
 def observer_of(context: zmq.Context[Any]) -> Observer | None:

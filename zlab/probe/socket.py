@@ -27,7 +27,6 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     _recording: Recording | None = None
     _recordings: Recordings | None = None
     _tap: Tap | None = None
-    _tapped: zmq.Socket[Any] | None = None  # the one whose methods are replaced: of an asyncio socket, its shadow
     _taps: tuple[Tap, ...] = ()  # those of earlier watches too: a method that was kept must fail once it is closed
 
     def probe(self, recording: Recording, recordings: Recordings, gate: Gate) -> None:
@@ -36,22 +35,24 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
         made = tap(self, recording, recordings, gate)
         self._tap = made
         self._taps = (*self._taps, made)
-        shadow = getattr(self, "_shadow_sock", None)  # where an asyncio socket does its input and output
-        self._tapped = target = self if shadow is None else shadow
-        if shadow is not None or not _overrides(type(self)):
+        target = self._target()
+        if target is not self or not _overrides(type(self)):
             target.__dict__.update(made.methods)
         recordings.add(recording)
 
     def unprobe(self) -> None:
         """Take the probe away; the socket goes on."""
-        if self._tap is not None and self._tapped is not None:
-            for name in self._tap.methods:
-                self._tapped.__dict__.pop(name, None)
-        self._tap = self._tapped = None
+        for name in self._tap.methods if self._tap is not None else ():
+            self._target().__dict__.pop(name, None)
+        self._tap = None
         recording, recordings = self._recording, self._recordings
         self._recording = self._recordings = None
         if recording is not None and recordings is not None:
             recordings.retire(recording)
+
+    def _target(self) -> zmq.Socket[Any]:
+        shadow: zmq.Socket[Any] | None = self.__dict__.get("_shadow_sock")  # where an asyncio socket sends and receives
+        return self if shadow is None else shadow
 
     # Reached through super() alone, from a class that has methods of its own by these names.
 
@@ -108,14 +109,14 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
         """Connect, as ``zmq.Socket.connect``, and note where to."""
         connected = super().connect(addr)
         if self._recording is not None and self._recordings is not None:
-            self._recordings.connected(self._recording, addr)
+            self._recordings.connected(self._recording, _text(addr))
         return connected
 
     def monitor(self, addr: str | bytes | None, events: int = zmq.EVENT_ALL) -> None:
         """Monitor, as ``zmq.Socket.monitor``; what watches a program's own monitor is no part of its topology."""
         super().monitor(addr, events)
         if addr is not None and self._recordings is not None:
-            self._recordings.hide(addr if isinstance(addr, str) else addr.decode())
+            self._recordings.hide(_text(addr))
 
     def close(self, linger: int | None = None) -> None:
         """Close the socket and end its recording."""
@@ -154,4 +155,8 @@ def _last_endpoint(socket: zmq.Socket[Any], addr: str) -> str:
     try:
         return cast("bytes", zmq.Socket.get(socket, zmq.LAST_ENDPOINT)).rstrip(b"\0").decode() or addr
     except (zmq.ZMQError, UnicodeDecodeError):
-        return addr
+        return _text(addr)
+
+
+def _text(addr: str | bytes) -> str:
+    return addr if isinstance(addr, str) else addr.decode("utf-8", "replace")

@@ -9,6 +9,7 @@ owns the socket.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from errno import EAGAIN, EHOSTUNREACH
 from functools import update_wrapper
@@ -59,6 +60,7 @@ def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, g
     """
     handle = Handle(shadow=socket.underlying)
     handle.recording = recording
+    owner = weakref.ref(socket)
     raw_send: Callable[..., Any] = BackendSocket.send.__get__(handle)
     raw_recv: Callable[..., Any] = BackendSocket.recv.__get__(handle)
     raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing).__get__(handle)
@@ -196,6 +198,8 @@ def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, g
         late: BaseException | None = None
         result = None
         done = 0
+        if not copy and (whole := owner()) is not None:
+            handle.copy_threshold = whole.copy_threshold
         began = perf_counter_ns()
         try:
             if routing_id is None and group is None:

@@ -16,12 +16,14 @@ from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
 from zlab.probe import Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
+from zlab.runtime.run import Run
+from zlab.runtime.watching import Watching
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from zlab.runtime.node import RunningNode
-    from zlab.runtime.run import Run
+    from zlab.runtime.watching import WatchedNode
 
 PERIOD = 0.1
 """Seconds between two ticks."""
@@ -39,16 +41,17 @@ _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the
 _FULL = {"hold": 200 * 10**6, "hops": 100_000}
 
 Listener = Callable[[Snapshot], None]
+Runs = Run | Watching
+"""What a clock can watch: a topology that zlab runs, or a program that runs by itself."""
 
 
 class Clock:
     """Watches one run, in a thread of its own."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Runs) -> None:
         """Start ticking."""
-        inproc = frozenset(e for _, s in run.topology.sockets() for e in s.endpoints if run.endpoints.uses_inproc(e))
         self._run = run
-        self.book = Book(run.topology, inproc, **_FULL) if run.full else Book(run.topology, inproc)
+        self.book = Book(run.topology, _inproc(run), **_FULL) if run.full else Book(run.topology, _inproc(run))
         self.published = threading.Condition()
         self.sampling = 1
         self.cost = 0.0
@@ -145,15 +148,17 @@ class Clock:
             snapshot = self._tick()
             self._flights, self._events = [], ()
             self._learn_rates()
-            self._warn(self._run.recordings.live)
+            self._warn(self._run.recordings.known)
             self._adapt(self._counts, again=self._overflowed)
             self._overflowed = False
             return snapshot
 
     def _tick(self) -> Snapshot:
         run = self._run
+        if run.discover():
+            self.book.grow(run.topology, _inproc(run), run.strangers)
         retired = run.recordings.take_retired()
-        live = run.recordings.live
+        live = run.recordings.known
         frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
         waited = {r for wait in self._inside(frames).values() if wait.direction is Direction.RECV for r in wait.sockets}
         first = {r: r.counts() for r in live}
@@ -202,7 +207,8 @@ class Clock:
             state="stopped" if run.stopped else "paused" if run.world.paused else "running",
             speed=run.world.speed,
             nodes=tuple(
-                self._node(node, inside.get(node.name, blocked_in(None)), second, now) for node in run.nodes.values()
+                self._node(run.nodes[node.name], inside.get(node.name, blocked_in(None)), second, now)
+                for node in self.book.topology.nodes
             ),
             urls=run.endpoints.urls,
             flights=[*self._flights, *flights],
@@ -212,12 +218,18 @@ class Clock:
         )
 
     def _inside(self, frames: dict[int, FrameType]) -> dict[str, Wait]:
-        threads = {node.name: node.thread for node in self._run.nodes.values()}
-        return {name: blocked_in(frames.get(t.ident)) for name, t in threads.items() if t is not None and t.ident}
+        inside: dict[str, Wait] = {}
+        nodes: tuple[RunningNode | WatchedNode, ...] = tuple(self._run.nodes.values())
+        for node in nodes:
+            if node.thread is not None and node.thread.ident:
+                wait = blocked_in(frames.get(node.thread.ident))
+                # One thread can be several nodes: it stands in the one whose socket it is.
+                inside[node.name] = wait if set(wait.sockets) & set(node.recordings) else blocked_in(None)
+        return inside
 
     def _node(
         self,
-        node: RunningNode,
+        node: RunningNode | WatchedNode,
         wait: Wait,
         counts: dict[Recording, Counts],
         now: float,
@@ -298,6 +310,10 @@ class Clock:
     def _trace(self, *, on: bool) -> None:
         self._run.tracing = on
         self._run.apply()
+
+
+def _inproc(run: Runs) -> frozenset[str]:
+    return frozenset(e for _, s in run.topology.sockets() for e in s.endpoints if run.endpoints.uses_inproc(e))
 
 
 def _forwarded(moved: tuple[int, int, int, int]) -> Counts:

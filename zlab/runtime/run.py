@@ -113,6 +113,15 @@ class Run:
         return self.nodes[name]
 
     @property
+    def strangers(self) -> frozenset[str]:
+        """Sockets of the topology that nobody watches: none in a lab that zlab built."""
+        return frozenset()
+
+    def discover(self) -> bool:
+        """Whether the topology has grown: that of a lab that zlab built does not."""
+        return False
+
+    @property
     def stopped(self) -> bool:
         """Whether the lab has been stopped."""
         return self._stopped

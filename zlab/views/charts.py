@@ -23,7 +23,8 @@ PERIOD = 0.5
 """Seconds between two points."""
 POINTS = 121
 """A minute."""
-_LINES = 8
+LINES = 8
+"""Lines of the throughput plot, at the most."""
 _LONGEST = 46  # letters of a plot's title
 _LATE = 4  # points: a snapshot so late stands for those that it missed, a longer gap is shown
 COLOURS = ("#2f8fd0", "#e0702a", "#1fa37c", "#cf78ad", "#d9a01c", "#7a6fd0", "#8a7a3a", "#7d8794")
@@ -37,17 +38,31 @@ class History:
 
     Args:
         topology: what runs. Links are drawn one by one; of more than eight, those of an endpoint together.
+        grows: whether there may be more links later.
     """
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, *, grows: bool = False) -> None:
         """Empty: all values are missing."""
         self._groups = groups(topology)
+        self.most = LINES if grows else len(self._groups)
+        """Lines that the plot has room for."""
         self._lock = threading.Lock()
         self._rates: NDArray[np.float32] = np.full((len(self._groups), POINTS), np.nan, dtype=np.float32)
         self._latency: NDArray[np.float32] = np.full((2, POINTS), np.nan, dtype=np.float32)
         self._at = float("-inf")
         self.path = ""
         """Whose latency it is."""
+
+    def grow(self, topology: Topology) -> None:
+        """Draw the links of a topology that has grown; lines of the same name go on."""
+        with self._lock:
+            before, self._groups = self._groups, groups(topology)
+            rates: NDArray[np.float32] = np.full((len(self._groups), POINTS), np.nan, dtype=np.float32)
+            old = list(before)
+            for i, name in enumerate(self._groups):
+                if name in before:
+                    rates[i] = self._rates[old.index(name)]
+            self._rates = rates
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,18 +103,18 @@ def groups(topology: Topology) -> dict[str, tuple[int, ...]]:
         f"{link.source} → {link.target}" if pairs[link.source, link.target] == 1 else str(link): (i,)
         for i, link in enumerate(topology.links)
     }
-    if len(single) <= _LINES:
+    if len(single) <= LINES:
         return single
     types = {name: socket.type for name, socket in topology.sockets()}
     together: dict[str, tuple[int, ...]] = {}
     for i, link in enumerate(topology.links):
         name = f"{link.endpoint}: {types[link.sender]} → {types[link.receiver]}"
         together[name] = (*together.get(name, ()), i)
-    if len(together) <= _LINES:
+    if len(together) <= LINES:
         return together
     names = list(together)
-    rest = tuple(i for name in names[_LINES - 1 :] for i in together[name])
-    return {name: together[name] for name in names[: _LINES - 1]} | {"all others": rest}
+    rest = tuple(i for name in names[LINES - 1 :] for i in together[name])
+    return {name: together[name] for name in names[: LINES - 1]} | {"all others": rest}
 
 
 def _told(snapshot: Snapshot, before: str) -> tuple[str, LatencyFigures | None]:
@@ -135,10 +150,16 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
             history.add(snapshot)
     x, rates, latency = history.arrays()
     drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=_live()() if live else None)
-    for i, name in enumerate(history.names):
+    names = history.names
+    for i in range(history.most):
+        name = names[i] if i < len(names) else ""
         line = {"color": COLOURS[i % len(COLOURS)], "width": 1.8}
         hover = "%{y:.3s} /s<extra>" + name + "</extra>"
-        drawn.add_scatter(x=x, y=rates[i], name=name, line=line, mode="lines", hovertemplate=hover, row=1, col=1)
+        y = rates[i] if name else np.full_like(x, np.nan)
+        shown = bool(name)
+        drawn.add_scatter(
+            x=x, y=y, name=name, line=line, mode="lines", hovertemplate=hover, visible=shown, row=1, col=1
+        )
     for i, (name, dash) in enumerate((("p50", "solid"), ("p99", "dot"))):
         line = {"color": COLOURS[5], "width": 1.8, "dash": dash}
         hover = "%{y:.3s}s<extra>" + name + "</extra>"
@@ -188,9 +209,14 @@ _FORGET = """
 
 def update(drawn: go.FigureWidget, history: History) -> None:
     """Replace the arrays of a live figure, in one message."""
+    names = history.names
     _, rates, latency = history.arrays()
     with drawn.batch_update():
-        for trace, y in zip(drawn.data, (*rates, *latency), strict=True):
+        for trace, name, y in zip(drawn.data, names, rates, strict=False):
+            trace.y = y
+            if trace.name != name:
+                trace.update(name=name, visible=True, hovertemplate="%{y:.3s} /s<extra>" + name + "</extra>")
+        for trace, y in zip(drawn.data[-2:], latency, strict=True):
             trace.y = y
         title = _titles(history)[1]["text"]
         if drawn.layout.annotations[1].text != title:

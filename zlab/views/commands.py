@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zlab.views.source import Source
+    from zlab.views.source import Source, Steerable
 
-COMMANDS: Mapping[str, Callable[[Source, Mapping[str, Any]], None]] = {
+COMMANDS: Mapping[str, Callable[[Steerable, Mapping[str, Any]], None]] = {
     "pause": lambda source, _: source.pause(),
     "resume": lambda source, given: source.resume(speed=_number(given.get("speed"))),
     "tune": lambda source, given: source.tune(rate=_rate(given.get("rate")), size=_size(given.get("size"))),
@@ -70,8 +70,10 @@ class Commands:
             answer(self._carry_out(name, given))
 
     def _carry_out(self, name: str, given: Mapping[str, Any]) -> str:
+        if name != "stop" and not self._source.steerable:
+            return f"{name}: the program is its own master, it is only watched"
         try:
-            COMMANDS[name](self._source, given)
+            COMMANDS[name](cast("Steerable", self._source), given)
         except RefusedError as refusal:
             return str(refusal)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person who pressed the button is told

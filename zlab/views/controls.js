@@ -33,6 +33,10 @@ function render({ model, el, signal }) {
     make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
 
   el.classList.add("zlab-controls");
+  if (!model.get("steerable")) { // a program that is only watched
+    for (const part of [speed.box, pause]) part.hidden = true;
+    stop.title = "Stop watching; the program goes on";
+  }
 
   const wire = attach({ model, el, signal }, {
     message(_, buffers) {
@@ -135,7 +139,7 @@ function render({ model, el, signal }) {
   function show() {
     if (!state) return;
     const over = state.state === "stopped", paused = state.state === "paused";
-    write(badge, state.state);
+    write(badge, state.state === "running" && !model.get("steerable") ? "watching" : state.state);
     badge.className = "zlab-badge zlab-is-" + state.state;
     write(pause, paused ? "▶ Resume" : "❚❚ Pause");
     pause.title = (paused ? "Resume" : "Pause") + " (space)";
@@ -171,7 +175,7 @@ function render({ model, el, signal }) {
     event.stopPropagation();
     if (event.key !== " " || event.target.closest("button, input")) return;
     event.preventDefault();
-    if (!pause.disabled) toggle();
+    if (!pause.disabled && !pause.hidden) toggle();
   });
   return () => wire.dispose();
 }

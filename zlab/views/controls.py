@@ -28,10 +28,13 @@ class Controls(View):
     name = traitlets.Unicode().tag(sync=True)
     """The topology's name."""
 
+    steerable = traitlets.Bool().tag(sync=True)
+    """Whether there is more to do than to stop."""
+
     def __init__(self, source: Source, **rest: Any) -> None:
         """Name the lab."""
         self._last: bytes = b""
-        super().__init__(source, name=source.topology.name, **rest)
+        super().__init__(source, name=source.topology.name, steerable=source.steerable, **rest)
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """The state and the knobs."""

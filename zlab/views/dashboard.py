@@ -34,7 +34,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         """Show all but the charts, which are heavy and come after the first picture."""
         self._source = source
         self._commands = Commands(source, self._failed)
-        self.history = charts.History(source.topology)
+        self.history = charts.History(source.topology, grows=not source.steerable)
         self.flow = Flow(source, commands=self._commands, told=self._told)
         self.controls = Controls(source, commands=self._commands)
         self.ledger = Ledger(source)
@@ -45,9 +45,9 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self._holder.add_class("zlab-charts")
         self._charts_seen: dict[str, bool] = {}
         self._changed = False
-        grid = ipywidgets.Box((self.controls, self.flow, self.ledger, self.events, self._holder))
-        grid.add_class("zlab-grid")
-        super().__init__(children=(grid,))
+        self._grid = ipywidgets.Box((self.controls, self.flow, self.ledger, self.events, self._holder))
+        self._grid.add_class("zlab-grid")
+        super().__init__(children=(self._grid,))
         self.add_class("zlab-dashboard")  # its width decides how many columns the grid has
         self._unsubscribe: Callable[[], None] = lambda: None
         self._unsubscribe = source.subscribe(self._on_snapshot)
@@ -57,12 +57,24 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         return f"Dashboard of {self._source.topology.name!r}, {self._source.snapshot().state}"
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if self.flow.outgrown:
+            self._grow()
         self._changed |= self.history.add(snapshot)
         if self._changed and self._figure is not None and any(self._charts_seen.values()):
             self._changed = False
             charts.update(self._figure, self.history)
         if snapshot.state == "stopped":
             self._unsubscribe()
+
+    def _grow(self) -> None:
+        """Put views of all that there is by now in the place of those that were made for less."""
+        old = self.flow, self.ledger
+        self.flow = Flow(self._source, commands=self._commands, told=self._told, moved=self.flow.moved)
+        self.ledger = Ledger(self._source)
+        self.history.grow(self._source.topology)
+        self._grid.children = (self.controls, self.flow, self.ledger, self.events, self._holder)
+        for view in old:
+            view.close()
 
     def _told(self, content: dict[str, Any]) -> None:
         view = str(content.get("v", ""))

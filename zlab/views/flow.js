@@ -7,6 +7,11 @@ const LOW = 212, MODEST = 252, HIGH = 540; // heights of a stage
 
 function render({ model, el, signal }) {
   const graph = structuredClone(model.get("graph"));
+  if (!graph.nodes.length) {
+    el.append(make("div.zlab-panel.zlab-waiting", {}, "No socket yet: each appears here as the program opens it and binds or connects it."));
+    const wire = attach({ model, el, signal }, { message() {} });
+    return () => wire.dispose();
+  }
   graph.nodes.forEach((node, i) => {
     node.index = i;
     node.types = [...new Set(node.sockets.map(described))].join(" · ");
@@ -514,7 +519,7 @@ function render({ model, el, signal }) {
       ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
       "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
       Escape: () => (inspector.open ? inspector.close() : document.activeElement.blur()),
-      " ": () => { if (!over) wire.command(state === "paused" ? "resume" : "pause", {}, null); },
+      " ": () => { if (!over && graph.steerable) wire.command(state === "paused" ? "resume" : "pause", {}, null); },
     };
     if (event.key === " " && event.target.closest("button:not(.zlab-node)")) return;
     if (!acts[event.key]) return;

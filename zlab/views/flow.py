@@ -28,6 +28,7 @@ class Flow(View):
     """The moving picture of a lab; pan, zoom, drag a node, click it to kill or restart it."""
 
     _esm = script("graph.js", "flight.js", "inspector.js", "flow.js")
+    fixed = True
 
     graph = traitlets.Dict().tag(sync=True)
     """What stands where, and what is linked: it does not change while the lab runs."""
@@ -42,7 +43,8 @@ class Flow(View):
         self._delivered: int | None = None
         self._kinds_sent = -1
         self._figures_at = float("-inf")
-        super().__init__(source, graph=graph(source.topology), **rest)
+        shown = {**graph(source.topology), "steerable": source.steerable}
+        super().__init__(source, graph=shown, **rest)
 
     def collect(self, snapshot: Snapshot) -> None:
         """Keep the messages of ticks that are skipped, while somebody looks."""

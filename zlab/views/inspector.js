@@ -128,8 +128,9 @@ class Inspector {
     write(this.title, node.name);
     write(this.state, stateOf(look, own, at));
     const dead = DEAD.has(look.state), held = this.panel.contains(document.activeElement);
-    this.kill.disabled = over || dead;
-    this.restart.disabled = over || !dead;
+    for (const button of [this.kill, this.restart]) button.hidden = !graph.steerable;
+    this.kill.disabled = over || dead || !graph.steerable;
+    this.restart.disabled = over || !dead || !graph.steerable;
     if (held && document.activeElement.disabled) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
     this.trace.hidden = !own?.traceback;
     write(this.trace, own?.traceback ?? "");

@@ -40,6 +40,8 @@ class Card:
 
 def cards(topology: Topology) -> dict[str, Card]:
     """Place every node; the picture's centre is the origin, y grows downwards."""
+    if not topology.nodes:
+        return {}
     layers = ordered(topology)
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
     letter = _LETTER if max(map(len, layers)) <= _MANY else _LARGE_LETTER

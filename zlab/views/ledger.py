@@ -20,6 +20,7 @@ class Ledger(View):
     """Where the messages of each link are."""
 
     _esm = script("ledger.js")
+    fixed = True
     period = 0.3
     acknowledged = 3
 

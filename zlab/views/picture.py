@@ -75,6 +75,11 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
         An ``<svg>`` element, legible on light and on dark pages.
     """
     place = cards(topology)
+    if not place:
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="40" font-family="system-ui, sans-serif" '
+            f'font-size="12"><text x="8" y="25" fill="{_FAINT}">{escape(topology.name)}: no socket yet</text></svg>'
+        )
     left, right = min(c.x - c.width / 2 for c in place.values()), max(c.x + c.width / 2 for c in place.values())
     top, bottom = min(c.y - c.height / 2 for c in place.values()), max(c.y + c.height / 2 for c in place.values())
     x, y = left - _MARGIN, top - _MARGIN - 20

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A running lab, as the views see it.
+    """A running lab, or a program that is watched, as the views see it."""
 
-    A command may come from any thread and may take as long as a second.
-    """
+    @property
+    def steerable(self) -> bool:
+        """Whether it is a `Steerable`."""
 
     @property
     def topology(self) -> Topology:
-        """What runs."""
+        """What runs; another one as soon as a program that is watched has grown."""
 
     def snapshot(self) -> Snapshot:
         """The latest published snapshot; never blocks."""
@@ -30,6 +31,16 @@ class Source(Protocol):
 
     def history(self) -> tuple[Event, ...]:
         """The events so far, as many as are kept."""
+
+    def stop(self) -> None:
+        """End the lab, or the watching."""
+
+
+class Steerable(Source, Protocol):
+    """A lab that takes commands.
+
+    A command may come from any thread and may take as long as a second.
+    """
 
     def pause(self) -> None:
         """Stop the world between two messages."""
@@ -45,6 +56,3 @@ class Source(Protocol):
 
     def restart(self, node: str) -> None:
         """Start a node again, with new sockets."""
-
-    def stop(self) -> None:
-        """End the lab."""

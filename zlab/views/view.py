@@ -43,6 +43,8 @@ class View(anywidget.AnyWidget):
     _css = STYLE
     period = 0.1
     """Seconds between two messages, at least."""
+    fixed = False
+    """Whether it is drawn for one topology."""
     acknowledged = 5
     """One message in so many is answered by the browser."""
 
@@ -55,6 +57,7 @@ class View(anywidget.AnyWidget):
     ) -> None:
         """Open the comm and listen to the lab."""
         self._source = source
+        self._topology = source.topology
         self._commands = commands
         self._told = told
         self._lock = threading.RLock()
@@ -89,7 +92,15 @@ class View(anywidget.AnyWidget):
         """Whether at least one browser view of it exists."""
         return bool(self._visible)
 
+    @property
+    def outgrown(self) -> bool:
+        """Whether there is more by now than it was made for: then it shows no more, and another takes its place."""
+        return self.fixed and self._source.topology is not self._topology
+
     def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if self.outgrown:
+            self._unsubscribe()
+            return
         with self._lock:
             self.collect(snapshot)
             last = snapshot.state == "stopped"
@@ -152,7 +163,7 @@ class View(anywidget.AnyWidget):
                 del self._visible[other]  # the page was loaded again since
             self._visible[view] = on
             self._heard[view] = monotonic()
-            if fresh:
+            if fresh and not self.outgrown:
                 self._answered, self._answered_at = self._number, monotonic()
                 self._publish("full", self.full(self._source.snapshot()))
 

@@ -1,0 +1,237 @@
+"""Discovery: the sockets that a program opens, what they are called, and whom they face."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import threading
+import time
+import traceback
+import weakref
+from collections.abc import Callable  # noqa: TC003 - a decorator's types are read
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
+
+import zmq
+
+from zlab.recording import Recording, Recordings, aim
+from zlab.runtime.addresses import meets
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from zlab.probe import ProbedSocket
+    from zlab.recording import Counts, Key
+
+P = ParamSpec("P")
+
+_PUBLISHERS = {"PUB", "XPUB"}
+_SUBSCRIBERS = {"SUB", "XSUB"}
+_GIVEN = re.compile(r"(?:[\w\]\)]+\.)?(\w+)\s*(?::[^=]+)?=\s*[^=].*\bsocket\(|\bas\s+(\w+)")
+_OPTIONS = {"sndhwm", "rcvhwm", "hwm", "conflate", "immediate", "linger", "routing_id", "router_mandatory"}
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """One socket of a program that zlab did not build."""
+
+    recording: Recording
+    socket: weakref.ref[ProbedSocket[Any]]
+    context: int
+    """The address of its libzmq context: an inproc name means something within it alone."""
+    called: str
+    """What the program calls it, where the line that made it says so, else its type."""
+    thread: int
+    """The thread that made it."""
+    opened: float
+    """Seconds of ``time.perf_counter``."""
+    binds: list[str] = field(default_factory=list)
+    connects: list[str] = field(default_factory=list)
+    options: dict[str, int | str | bytes] = field(default_factory=dict)
+    closed: bool = False
+
+    @property
+    def placed(self) -> bool:
+        """Whether it has a place in the topology."""
+        return bool(self.recording.node)
+
+    def faces(self, other: Seen) -> bool:
+        """Whether the two meet at an endpoint."""
+        pairs = [(b, c) for b in self.binds for c in other.connects]
+        pairs += [(b, c) for b in other.binds for c in self.connects]
+        return any((self.context == other.context or not b.startswith("inproc://")) and meets(b, c) for b, c in pairs)
+
+
+def _quietly(method: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any, P], None]:
+    """Let a failure of the lab's own not reach the program: an event tells of it."""
+
+    @wraps(method)
+    def heard(self: Any, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception:  # noqa: BLE001 - whatever it is, the program is not to blame
+            self.failed(traceback.format_exc())
+
+    return cast("Callable[Concatenate[Any, P], None]", heard)
+
+
+class Discovered(Recordings):
+    """The recordings of a program, in the order in which it opened its sockets.
+
+    Args:
+        report: told of what happens to a socket: kind, recording, detail.
+        failed: told of a failure of the lab's own, by its traceback.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: Key | None,
+        trace_limit: int,
+        complain: Callable[[Recording, str], None],
+        report: Callable[[str, Recording, str], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Start with none."""
+        super().__init__({}, key=key, trace_limit=trace_limit, complain=complain)
+        self.seen: dict[Recording, Seen] = {}
+        self._hidden: set[str] = set()
+        self._report = report
+        self.failed = failed
+        self._over = False
+
+    # --- told by the probe ---------------------------------------------------------------------
+
+    @_quietly
+    def opened(self, socket: ProbedSocket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
+        """Put the probe under a socket; one that another lab watches is left to it."""
+        if self._over or socket._recording is not None:  # noqa: SLF001 - the probe's own
+            return
+        kind = zmq.SocketType(socket.type).name if socket.type in set(zmq.SocketType) else str(socket.type)
+        recording = Recording("", "", kind)
+        seen = Seen(
+            recording,
+            weakref.ref(socket),
+            context.underlying,
+            _name(maker) or kind.lower(),
+            threading.get_ident(),
+            time.perf_counter(),
+        )
+        for option, value in context.sockopts.items():
+            self._note(seen, option, value)
+        self.seen[recording] = seen
+        socket.probe(recording, self, lambda _: None)
+        if maker is None:  # it was open before anybody watched: where, it must be asked
+            url = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+            if url:
+                (seen.binds if _listens(url, recording.type) else seen.connects).append(url)
+                self._meet(recording)
+
+    @_quietly
+    def bound(self, recording: Recording, url: str) -> None:
+        """Note where a socket has bound."""
+        seen = self.seen.get(recording)
+        if seen is not None and url not in seen.binds:
+            seen.binds.append(url)
+            self._report("bind", recording, url)
+            self._meet(recording)
+
+    @_quietly
+    def connected(self, recording: Recording, url: str) -> None:
+        """Note where a socket has connected to."""
+        seen = self.seen.get(recording)
+        if seen is not None and url not in seen.connects and url not in self._hidden:
+            seen.connects.append(url)
+            self._report("connect", recording, url)
+            self._meet(recording)
+
+    @_quietly
+    def option(self, recording: Recording, option: int, value: object) -> None:
+        """Note an option that decides what becomes of messages."""
+        if recording in self.seen:
+            self._note(self.seen[recording], option, value)
+
+    def hide(self, url: str) -> None:
+        """Leave out what connects to this address."""
+        self._hidden.add(url)
+
+    @_quietly
+    def retire(self, recording: Recording) -> None:
+        """Note a socket that has closed."""
+        super().retire(recording)
+        seen = self.seen.get(recording)
+        if seen is not None:
+            seen.closed = True
+
+    # --- asked by the runtime ------------------------------------------------------------------
+
+    @property
+    def known(self) -> tuple[Recording, ...]:
+        """The live sockets that have a place in the topology."""
+        return tuple(r for r in self.live if r.node)
+
+    def take_retired(self) -> dict[Recording, Counts]:
+        """Sockets that have closed since the last call, with their last counts; one without a place waits."""
+        with self._lock:
+            waiting = tuple(r for r in self.retired if not r.node and r in self.seen)
+            self.retired = tuple(r for r in self.retired if r.node)
+        final = super().take_retired()
+        with self._lock:
+            self.retired = (*waiting, *self.retired)
+        return final
+
+    def forget(self, recording: Recording) -> None:
+        """Let go of a socket that has closed: it never had a place, or another has taken it over."""
+        self.seen.pop(recording, None)
+
+    def end(self) -> None:
+        """Watch no more; the sockets go on."""
+        self._over = True
+        for seen in tuple(self.seen.values()):
+            socket = seen.socket()
+            if socket is not None and not seen.closed:
+                socket.unprobe()
+
+    def _aim_at(self, changed: Recording) -> None:
+        mine = self.seen.get(changed)
+        if mine is None:
+            return
+        peers = [s for r in self.live if (s := self.seen.get(r)) is not None and mine.faces(s)]
+        for publisher in [mine] if changed.type in _PUBLISHERS else peers:
+            if publisher.recording.type in _PUBLISHERS and publisher.recording in self.live:
+                facing = [s for r in self.live if (s := self.seen.get(r)) is not None and s.faces(publisher)]
+                aim(publisher.recording, [s.recording for s in facing if s.recording.type in _SUBSCRIBERS])
+
+    def _meet(self, recording: Recording) -> None:
+        with self._lock:
+            self._aim_at(recording)
+
+    @staticmethod
+    def _note(seen: Seen, option: int, value: object) -> None:
+        try:
+            name = zmq.SocketOption(option).name.lower()
+        except ValueError:
+            return
+        if name in _OPTIONS and isinstance(value, int | str | bytes):
+            seen.options[name] = value
+
+
+def _name(maker: FrameType | None) -> str:
+    """What the program calls a socket: ``backend`` where its line reads ``backend = context.socket(zmq.DEALER)``."""
+    if maker is None:
+        return ""
+    line = linecache.getline(maker.f_code.co_filename, maker.f_lineno, maker.f_globals)
+    found = _GIVEN.search(line)
+    return (found[1] or found[2] or "").strip("_") if found else ""
+
+
+def _listens(url: str, kind: str) -> bool:
+    """Whether a socket of which only the URL is known has bound it, rather than connected to it."""
+    if url.startswith("tcp://"):
+        import psutil
+
+        port = int(url.rpartition(":")[2])
+        own = psutil.Process().net_connections(kind="tcp")
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in own)
+    return kind in {"PUB", "XPUB", "ROUTER", "REP", "PULL"}
