@@ -100,8 +100,8 @@ class Filter:
 class Forwarded:
     """One side of a proxy, as the proxy itself counts it."""
 
-    partner: str
-    """The full name of the socket at the other side."""
+    partner: Recording
+    """The socket at the other side."""
     read: Callable[[], tuple[int, int, int, int]]
     """Asks the proxy: frames received from here and sent to here, then the bytes of each."""
     close: Callable[[], None]

@@ -360,13 +360,15 @@ class Book:
         totals = self._tally.totals(live)
         for name in self._specs:
             totals.setdefault(name, _NOTHING)
-        totals = through_proxies(totals, self.proxied, self.topology.links, self._specs)
+        totals = through_proxies(totals, self.proxied, self.topology.links, self._specs, self._strangers)
         return with_strangers(totals, self._strangers, self._exchanges)
 
     def _learn_proxies(self, live: Iterable[Recording]) -> None:
         for recording in live:
             if recording.forwarded is not None and recording.name not in self.proxied:
-                self.proxied[recording.name] = recording.forwarded.partner
+                partner = recording.forwarded.partner.name
+                if partner in self._specs:
+                    self.proxied[recording.name] = partner
         for front, back in self.proxied.items():
             before = {link.sender for link in self.topology.links if link.receiver == front}
             for link in self.topology.links:

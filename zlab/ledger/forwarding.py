@@ -16,7 +16,11 @@ _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 
 
 def through_proxies(
-    totals: dict[str, Counts], proxied: Mapping[str, str], links: Iterable[Link], specs: Mapping[str, Socket]
+    totals: dict[str, Counts],
+    proxied: Mapping[str, str],
+    links: Iterable[Link],
+    specs: Mapping[str, Socket],
+    strangers: frozenset[str] = frozenset(),
 ) -> dict[str, Counts]:
     """Replace the counts of sockets that a proxy serves by messages.
 
@@ -28,6 +32,7 @@ def through_proxies(
         proxied: each socket that a proxy serves, and the one at its other side.
         links: those of the topology.
         specs: the sockets of the topology.
+        strangers: those of them that nobody watches.
     """
     if not proxied:
         return totals
@@ -43,7 +48,7 @@ def through_proxies(
         offered = sum(totals[s].sent for s in senders)
         per_message = _frames_per_message(senders, near, totals, specs)
         messages = max(int(frames / per_message) if per_message else 0, arrived)
-        messages = min(messages, offered) if senders else messages
+        messages = min(messages, offered) if senders and not strangers.intersection(senders) else messages
         result[near] = result[near]._replace(received=messages)
         result[far] = result[far]._replace(sent=messages)
     return result

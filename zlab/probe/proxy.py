@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from functools import wraps
 from itertools import count
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any, NamedTuple
 
 import zmq
@@ -100,8 +100,9 @@ def install_proxy() -> None:
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         try:
             if front is not None and back is not None:
-                front.forwarded = Forwarded(back.name, statistics.front, statistics.close)
-                back.forwarded = Forwarded(front.name, statistics.back, statistics.close)
+                front.thread = back.thread = get_ident()
+                front.forwarded = Forwarded(back, statistics.front, statistics.close)
+                back.forwarded = Forwarded(front, statistics.back, statistics.close)
             return zmq.proxy_steerable(frontend, backend, capture, statistics.inside)
         finally:
             statistics.close()

@@ -32,7 +32,7 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     def probe(self, recording: Recording, recordings: Recordings, gate: Gate) -> None:
         """Put the probe under an open socket."""
         self._recording, self._recordings = recording, recordings
-        made = tap(self, recording, recordings, gate)
+        made = tap(self, recording, recordings, gate, retries=self._target() is not self)
         self._tap = made
         self._taps = (*self._taps, made)
         target = self._target()

@@ -49,7 +49,9 @@ class Tap(NamedTuple):
     """To be called once the socket is closed: what has kept a method is refused as by pyzmq itself."""
 
 
-def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, gate: Gate) -> Tap:
+def tap(
+    socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, gate: Gate, *, retries: bool = False
+) -> Tap:
     """Make the functions that count for one socket.
 
     Args:
@@ -57,10 +59,12 @@ def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, g
         recording: where its counts can be read, and its traces are written.
         recordings: those of the whole lab.
         gate: called for each message while the socket is gated.
+        retries: whether a refusal is none that the program hears of, as with asyncio.
     """
     handle = Handle(shadow=socket.underlying)
     handle.recording = recording
     owner = weakref.ref(socket)
+    refusals = set() if retries else _REFUSALS
     raw_send: Callable[..., Any] = BackendSocket.send.__get__(handle)
     raw_recv: Callable[..., Any] = BackendSocket.recv.__get__(handle)
     raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing).__get__(handle)
@@ -162,7 +166,7 @@ def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, g
     def failed(error: BaseException, data: bytes) -> None:
         nonlocal sent, excess_sent, refused
         if isinstance(error, zmq.ZMQError):
-            refused += error.errno in _REFUSALS
+            refused += error.errno in refusals
         elif _came_after(error):
             excess_sent += len(data) - usual_sent
             sent += 1.0
@@ -209,7 +213,7 @@ def tap(socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, g
             done = perf_counter_ns()
         except zmq.ZMQError as error:
             if first is None:
-                refused += error.errno in _REFUSALS
+                refused += error.errno in refusals
             raise
         except BaseException as error:
             if not _came_after(error):

@@ -159,8 +159,9 @@ class Clock:
             self.book.grow(run.topology, _inproc(run), run.strangers)
         retired = run.recordings.take_retired()
         live = run.recordings.known
-        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
-        waited = {r for wait in self._inside(frames).values() if wait.direction is Direction.RECV for r in wait.sockets}
+        # Never in a variable: this frame is one of them, and would keep itself and all that it knows.
+        inside = self._inside(sys._current_frames())  # noqa: SLF001 - the documented way to see where threads stand
+        waited = {r for wait in inside.values() if wait.direction is Direction.RECV for r in wait.sockets}
         first = {r: r.counts() for r in live}
         forwarded = {r: r.forwarded.read() for r in (*live, *retired) if r.forwarded is not None}
         time.sleep(_BETWEEN)

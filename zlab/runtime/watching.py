@@ -179,9 +179,10 @@ class Watching:
     def _discover(self) -> bool:
         waiting = [s for s in tuple(self.recordings.seen.values()) if not s.placed]
         if waiting:
-            frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
-            for thread, frame in frames.items():
-                for recording in blocked_in(frame).sockets:
+            # Never in a variable: this frame is one of them, and would keep itself.
+            stands = {thread: blocked_in(frame) for thread, frame in sys._current_frames().items()}  # noqa: SLF001
+            for thread, wait in stands.items():
+                for recording in wait.sockets:
                     recording.thread = recording.thread or thread
         now = time.perf_counter()
         grown = [self._place(seen) for seen in waiting if self._is_due(seen, now)]
