@@ -16,6 +16,7 @@ import zlab
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+BEGINS = re.compile(r"zlab\.(run|watch)\(")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -77,13 +78,13 @@ def test_it_uses_public_names_alone(path):
         for node in ast.walk(tree_of(cell.source)):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-                assert module in {"zlab", "zmq"}, cell.source
+                assert module in {"zlab", "zmq", "threading"}, cell.source
             if isinstance(node, ast.Attribute):
                 assert not node.attr.startswith("_"), cell.source
                 if isinstance(node.value, ast.Name) and node.value.id == "zlab":
                     assert node.attr in zlab.__all__, cell.source
                 if isinstance(node.value, ast.Name) and node.value.id == "lab":
-                    assert node.attr in dir(zlab.Lab), cell.source
+                    assert node.attr in {*dir(zlab.Lab), *dir(zlab.Watched)}, cell.source
                 for part in ("patterns", "nodes", "faults", "checks"):
                     if isinstance(node.value, ast.Attribute) and node.value.attr == part:
                         assert hasattr(getattr(zlab, part), node.attr), cell.source
@@ -96,7 +97,7 @@ def test_it_never_sleeps_and_ends_its_lab(path):
     sources = [cell.source for cell in code_of(path)]
     assert not any("sleep" in source for source in sources)
     assert sources[-1] == "lab.stop()"
-    runs = [source for source in sources if "zlab.run(" in source]
+    runs = [source for source in sources if BEGINS.search(source)]
     assert len(runs) == 1
     assert runs[0].splitlines()[-1] == "lab", "the dashboard is the last word of its cell"
 
@@ -118,7 +119,7 @@ def test_it_runs_from_top_to_bottom(path, tmp_path):
     check = nbformat.v4.new_code_cell("zlab.checks.accounted(lab)")
     notebook.cells.insert(-1, check)  # before the lab is stopped
     NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    dashboard = next(cell for cell in notebook.cells if "zlab.run(" in cell.source)
+    dashboard = next(cell for cell in notebook.cells if cell.cell_type == "code" and BEGINS.search(cell.source))
     (shown,) = [output for output in dashboard.outputs if output.output_type == "execute_result"]
     assert "image/svg+xml" in shown.data
     assert "application/vnd.jupyter.widget-view+json" in shown.data

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zlab.lab import Lab
+    from zlab.observed import Observed
 
 
 class CheckFailed(AssertionError):  # noqa: N818 - it reads as what happened
     """A check that does not hold; the message says what was found and where to look."""
 
 
-def accounted(lab: Lab) -> str:
+def accounted(lab: Observed) -> str:
     """Check that every message has its place: nothing is unaccounted for on any link.
 
     Args:
-        lab: running or stopped.
+        lab: running or stopped, or a program that is watched.
 
     Returns:
         A sentence with the figures.

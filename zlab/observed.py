@@ -248,7 +248,7 @@ class Observed:
 
     def history(self) -> tuple[Event, ...]:
         """The events, as `zlab.recording.Event`: the last 10,000."""
-        return tuple(self._runs.events)
+        return tuple(sorted(self._runs.events, key=lambda event: event.at))
 
     def snapshot(self) -> Picture:
         """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from zlab.observed import Observed, check_trace, delivered
-from zlab.probe import WatchedContext, observe, observer_of
+from zlab.probe import WatchedContext, observe, observe_all, observer_of
 from zlab.runtime import registry
 from zlab.runtime.watching import Watching
 
@@ -29,6 +29,13 @@ class Watched(Observed):
             f"Watching {self.topology.name!r}: {self.state}, {seen} sockets, "
             f"{delivered(self._clock.latest):,} messages delivered. Run the cell to see it live."
         )
+
+
+def watch_process(name: str) -> Watched:
+    """Watch every context of this process; for a process that runs the program and nothing else."""
+    watching = Watching(name)
+    watching.at_end = observe_all(watching)
+    return Watched(watching.claim(name))
 
 
 class Context(WatchedContext[zmq.Socket[bytes]]):

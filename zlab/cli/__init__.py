@@ -1,4 +1,4 @@
-"""The ``zlab`` command: open the laboratory, list the patterns, run one in the terminal."""
+"""The ``zlab`` command: open the laboratory, list the patterns, run one in the terminal, watch a script."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     if arguments[:1] == ["run"]:  # only then are the patterns needed
         _add_patterns(running)
+    watching = commands.add_parser(
+        "watch",
+        help="run a script of your own under the probe",
+        description="Run a Python script as it is, and open in a browser what became of its messages.",
+    )
+    watching.add_argument("--report", action="store_true", help="print what happened instead of opening a browser")
+    watching.add_argument("script", type=_script, metavar="SCRIPT", help="a Python file that uses pyzmq")
+    watching.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script is given")
+    watching.set_defaults(do=_watch, parser=watching)
     commands.add_parser("bench", help="measure a lab beside plain pyzmq", add_help=False)
     return parser
 
@@ -81,6 +91,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1 << 16:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
     return int(text)
+
+
+def _script(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}: give a Python script")
+    return path
 
 
 def _positive(text: str) -> float:
@@ -193,6 +210,15 @@ def _run(options: argparse.Namespace) -> int:
     except TopologyError as error:  # what ZeroMQ itself does not take
         return _complain(str(error))
     return _FAILED if failed else 0
+
+
+# --- zlab watch ------------------------------------------------------------------------------------------------------
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from zlab.cli.watching import watch
+
+    return watch(options.script, options.arguments, report=options.report)
 
 
 # --- zlab bench ------------------------------------------------------------------------------------------------------

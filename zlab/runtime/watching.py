@@ -21,7 +21,7 @@ from zlab.runtime.run import EVENT_LIMIT
 from zlab.topology import Node, Socket, SocketType, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     import zmq
@@ -99,6 +99,8 @@ class Watching:
         self.full = full
         self.key = key
         self.stopped = False
+        self.at_end: Callable[[], None] = lambda: None
+        """Called once nothing is to be watched any more."""
         self.claimed = False
         """Whether somebody looks; until then it only writes down."""
         self.topology = Topology.observed(name, ())
@@ -165,6 +167,7 @@ class Watching:
             return
         self.discover()
         unobserve(self)
+        self.at_end()
         self.recordings.end()
         self.stopped = True
         self.report("stop", "", "", "no longer watched")
