@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import eventually
 
-from zlab.probe import ProbedSocket, install_proxy
+from zlab.probe import install_proxy, probe
 from zlab.probe.keys import key_of
 from zlab.recording import TRACE_LIMIT, Direction, Recording, Recordings
 
@@ -29,10 +29,10 @@ class Ends:
         self.a.bind("inproc://ends")
         self.b.connect("inproc://ends")
 
-    def _open(self, name: str, kind: int) -> ProbedSocket[bytes]:
+    def _open(self, name: str, kind: int) -> zmq.Socket[bytes]:
         recording = Recording("node", name, zmq.SocketType(kind).name)
-        made: ProbedSocket[bytes] = ProbedSocket(self.context, kind)
-        made.probe(recording, self.recordings, self.passed.append)
+        made = self.context.socket(kind)
+        probe(made, recording, self.recordings, self.passed.append)
         made.linger = 0
         made.rcvtimeo = made.sndtimeo = 5000
         return made
@@ -291,9 +291,9 @@ def test_the_wire_is_the_same_to_the_byte() -> None:
     recordings = Recordings({})
     with zmq.Context() as context:
 
-        def probed(ctx: zmq.Context[zmq.Socket[bytes]]) -> ProbedSocket[bytes]:
-            made: ProbedSocket[bytes] = ProbedSocket(ctx, zmq.PUSH)
-            made.probe(Recording("n", "s", "PUSH"), recordings, lambda _: None)
+        def probed(ctx: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+            made = ctx.socket(zmq.PUSH)
+            probe(made, Recording("n", "s", "PUSH"), recordings, lambda _: None)
             return made
 
         plain = _capture(lambda ctx: ctx.socket(zmq.PUSH), context, bodies)

@@ -24,6 +24,18 @@ MESSAGE_COLUMNS = [
 ]
 
 
+_LEDGER_COLUMNS = [
+    *("link", "endpoint", "expected", "delivered", "queued", "dropped", "lost"),
+    *("unaccounted", "filtered", "uncertain"),
+]
+
+
+_SOCKET_COLUMNS = [
+    *("socket", "type", "urls", "options", "sent", "received", "refused"),
+    *("bytes_sent", "bytes_received", "send_rate", "receive_rate"),
+]
+
+
 def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
     """A row per link: where every message is, with a column per reason that occurred."""
     from zlab.ledger.table import Table
@@ -46,8 +58,9 @@ def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
                 **{f"lost: {k}": v for k, v in figures.lost.items()},
             }
         )
-    frame = Table(rows).set_index("link")
-    reasons = [c for c in frame.columns if ": " in c]
+    frame = Table(rows, columns=None if rows else _LEDGER_COLUMNS).set_index("link")
+    reasons = sorted(c for c in frame.columns if ": " in c)
+    frame = frame[[*(c for c in frame.columns if c not in reasons), *reasons]]
     frame[reasons] = frame[reasons].fillna(0).astype("int64")
     return frame
 
@@ -56,24 +69,23 @@ def sockets(snapshot: Snapshot) -> pd.DataFrame:
     """A row per socket: its type, URLs and options, its counts in messages and bytes, its rates per second."""
     from zlab.ledger.table import Table
 
-    return Table(
-        [
-            {
-                "socket": s.name,
-                "type": s.type,
-                "urls": ", ".join(s.urls),
-                "options": ", ".join(f"{k}={v!r}" for k, v in s.options.items()),
-                "sent": s.sent,
-                "received": s.received,
-                "refused": s.refused,
-                "bytes_sent": s.bytes_sent,
-                "bytes_received": s.bytes_received,
-                "send_rate": s.send_rate,
-                "receive_rate": s.receive_rate,
-            }
-            for s in snapshot.sockets
-        ]
-    ).set_index("socket")
+    rows = [
+        {
+            "socket": s.name,
+            "type": s.type,
+            "urls": ", ".join(s.urls),
+            "options": ", ".join(f"{k}={v!r}" for k, v in s.options.items()),
+            "sent": s.sent,
+            "received": s.received,
+            "refused": s.refused,
+            "bytes_sent": s.bytes_sent,
+            "bytes_received": s.bytes_received,
+            "send_rate": s.send_rate,
+            "receive_rate": s.receive_rate,
+        }
+        for s in snapshot.sockets
+    ]
+    return Table(rows, columns=None if rows else _SOCKET_COLUMNS).set_index("socket")
 
 
 def latency(links: Mapping[str, LatencyFigures], paths: Mapping[str, LatencyFigures]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observer_of, unobserve
 from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
-from zlab.probe.socket import ProbedSocket, adopt
+from zlab.probe.socket import ProbedSocket, probe, unprobe
 from zlab.probe.tap import Gate
 from zlab.probe.waiting import Wait, blocked_in
 
@@ -14,7 +14,6 @@ __all__ = [
     "ProxyStatistics",
     "Wait",
     "WatchedContext",
-    "adopt",
     "blocked_in",
     "identify",
     "install_proxy",
@@ -22,5 +21,7 @@ __all__ = [
     "observe",
     "observe_all",
     "observer_of",
+    "probe",
     "unobserve",
+    "unprobe",
 ]

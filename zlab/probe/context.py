@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import zmq
 
-from zlab.probe.socket import adopt
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
-
-    from zlab.probe.socket import ProbedSocket
 
 T = TypeVar("T", bound=zmq.Socket[Any])
 
@@ -23,7 +19,7 @@ T = TypeVar("T", bound=zmq.Socket[Any])
 class Observer(Protocol):
     """Who is told of the sockets of a context."""
 
-    def opened(self, socket: ProbedSocket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
+    def opened(self, socket: zmq.Socket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
         """Hear of an open socket, and in which line of the program it was made, where that is known."""
 
 
@@ -38,7 +34,7 @@ class WatchedContext(zmq.Context[T], Generic[T]):
         made = super().socket(socket_type, socket_class, **kwargs)
         observer = observer_of(self)
         if observer is not None:
-            observer.opened(adopt(made), self, sys._getframe(1))  # noqa: SLF001 - who called
+            observer.opened(made, self, sys._getframe(1))  # noqa: SLF001 - who called
         return made
 
 
@@ -56,7 +52,7 @@ def observe(context: zmq.Context[Any], observer: Observer) -> None:
         object.__setattr__(context, "__class__", watched(type(context)))
     for socket in tuple(getattr(context, "_sockets", ())):
         if not socket.closed:
-            observer.opened(adopt(socket), context, None)
+            observer.opened(socket, context, None)
 
 
 def _forget(address: int, observer: Observer) -> None:
@@ -81,7 +77,7 @@ def observe_all(observer: Observer) -> Callable[[], None]:
     def socket(self: Any, *args: Any, **kwargs: Any) -> Any:
         made = plain(self, *args, **kwargs)
         if made.context is not None and not made.closed:
-            observer.opened(adopt(made), self, sys._getframe(1))  # noqa: SLF001 - who called
+            observer.opened(made, self, sys._getframe(1))  # noqa: SLF001 - who called
         return made
 
     zmq.Context.socket = socket  # type: ignore[method-assign]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import zmq
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_IO = ("send", "recv", "recv_into")
+_OWN = ("send", "recv", "recv_into", "recv_multipart")
 
 
 class ProbedSocket(zmq.Socket[T], Generic[T]):
@@ -27,49 +26,6 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     _recording: Recording | None = None
     _recordings: Recordings | None = None
     _tap: Tap | None = None
-    _taps: tuple[Tap, ...] = ()  # those of earlier watches too: a method that was kept must fail once it is closed
-
-    def probe(self, recording: Recording, recordings: Recordings, gate: Gate) -> None:
-        """Put the probe under an open socket."""
-        self._recording, self._recordings = recording, recordings
-        made = tap(self, recording, recordings, gate, retries=self._target() is not self)
-        self._tap = made
-        self._taps = (*self._taps, made)
-        target = self._target()
-        if target is not self or not _overrides(type(self)):
-            target.__dict__.update(made.methods)
-        recordings.add(recording)
-
-    def unprobe(self) -> None:
-        """Take the probe away; the socket goes on."""
-        for name in self._tap.methods if self._tap is not None else ():
-            self._target().__dict__.pop(name, None)
-        self._tap = None
-        recording, recordings = self._recording, self._recordings
-        self._recording = self._recordings = None
-        if recording is not None and recordings is not None:
-            recordings.retire(recording)
-
-    def _target(self) -> zmq.Socket[Any]:
-        shadow: zmq.Socket[Any] | None = self.__dict__.get("_shadow_sock")  # where an asyncio socket sends and receives
-        return self if shadow is None else shadow
-
-    # Reached through super() alone, from a class that has methods of its own by these names.
-
-    def send(self, data: Any, *args: Any, **kwargs: Any) -> Any:
-        """Send a frame, as ``zmq.Socket.send``."""
-        return self._call("send")(data, *args, **kwargs)
-
-    def recv(self, *args: Any, **kwargs: Any) -> Any:
-        """Receive a frame, as ``zmq.Socket.recv``."""
-        return self._call("recv")(*args, **kwargs)
-
-    def recv_into(self, buffer: Any, /, **kwargs: Any) -> int:
-        """Receive a frame into a buffer, as ``zmq.Socket.recv_into``."""
-        return cast("int", self._call("recv_into")(buffer, **kwargs))
-
-    def _call(self, name: str) -> Any:
-        return getattr(super(), name) if self._tap is None else self._tap.methods[name]
 
     def set(self, option: int, optval: Any) -> None:
         """Set a socket option, and note what a subscriber asks for (man page ``zmq_setsockopt``)."""
@@ -121,34 +77,64 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
     def close(self, linger: int | None = None) -> None:
         """Close the socket and end its recording."""
         super().close(linger)
-        for each in self._taps:
-            each.disable()
-        self._taps = ()
-        self.unprobe()
+        if self._recording is not None and self._recordings is not None:
+            self._recordings.retire(self._recording)
 
 
-@cache
-def probed(cls: Any) -> Any:
-    """The class of that name which is a `ProbedSocket` too: a socket may be made one at any time."""
-    if issubclass(cls, ProbedSocket):
-        return cls
-    bases = (ProbedSocket,) if cls is zmq.Socket else (cls, ProbedSocket)
+def probe(socket: Any, recording: Recording, recordings: Recordings, gate: Gate) -> None:
+    """Put the probe under an open socket, without its program noticing.
+
+    The socket gets a class of its own, of the same name, whose methods count: they are bound to it
+    as any method is, so it lives as long as it would without.
+
+    Args:
+        socket: any ``zmq.Socket``, an asyncio one too.
+        recording: where its counts can be read, and its traces are written.
+        recordings: those of the whole lab.
+        gate: called for each message while the socket is gated.
+    """
+    sends = _where_it_sends(socket)
+    made = tap(socket.type, recording, recordings, gate, retries=sends is not socket)
+    if sends is not socket:
+        object.__setattr__(sends, "__class__", _probed(type(sends), made.methods))
+        object.__setattr__(socket, "__class__", _probed(type(socket), {}))
+    else:
+        object.__setattr__(socket, "__class__", _probed(type(socket), made.methods))
+    socket._recording, socket._recordings, socket._tap = recording, recordings, made  # noqa: SLF001 - declared above
+    recordings.add(recording)
+
+
+def unprobe(socket: ProbedSocket[Any]) -> None:
+    """Take the probe away; the socket goes on."""
+    recording, recordings = socket._recording, socket._recordings  # noqa: SLF001 - declared above
+    for name in ("_recording", "_recordings", "_tap"):
+        socket.__dict__.pop(name, None)
+    if recording is not None and recordings is not None:
+        recordings.retire(recording)
+    for one in {socket, _where_it_sends(socket)}:
+        object.__setattr__(one, "__class__", getattr(type(one), "_plain", type(one)))
+
+
+def _probed(cls: Any, methods: dict[str, Any]) -> Any:
+    """A class of the same name that counts, for one socket alone."""
+    if issubclass(cls, ProbedSocket):  # it has been probed before
+        cls = cls._plain
+    own = [name for name in _OWN if getattr(cls, name, None) is not getattr(zmq.Socket, name, None)]
+    if own:  # the class's own way to send or receive is asked first, and finds the probe by super()
+        methods = {name: method for name, method in methods.items() if name != "recv_multipart"}
+        bases: tuple[Any, ...] = (cls, type("ProbedSocket", (ProbedSocket,), methods))
+        methods = {}
+    else:
+        bases = (ProbedSocket,) if cls is zmq.Socket else (cls, ProbedSocket)
     shown = cls.__dict__.get("_repr_cls") or f"{cls.__module__}.{cls.__name__}"
-    named = {"_repr_cls": shown, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    return type(cls.__name__, bases, {**named, "__doc__": cls.__doc__})
+    named = {"_repr_cls": shown, "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls.__name__, bases, {**named, **methods, "_plain": cls})
 
 
-def adopt(socket: zmq.Socket[Any]) -> ProbedSocket[Any]:
-    """Make an open socket one that can be probed, without its program noticing."""
-    if not isinstance(socket, ProbedSocket):
-        object.__setattr__(socket, "__class__", probed(cast("Any", type(socket))))
-    return cast("ProbedSocket[Any]", socket)
-
-
-def _overrides(cls: type[zmq.Socket[Any]]) -> bool:
-    """Whether a class has its own way to send or receive, which must be asked first."""
-    own = (*_IO, "recv_multipart")
-    return any(name in base.__dict__ for base in cls.__mro__[: cls.__mro__.index(ProbedSocket)] for name in own)
+def _where_it_sends(socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
+    """The socket itself; of an asyncio socket, the shadow by which it sends and receives."""
+    shadow: zmq.Socket[Any] | None = socket.__dict__.get("_shadow_sock")
+    return socket if shadow is None else shadow
 
 
 def _last_endpoint(socket: zmq.Socket[Any], addr: str) -> str:

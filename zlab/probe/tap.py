@@ -9,7 +9,6 @@ owns the socket.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from errno import EAGAIN, EHOSTUNREACH
 from functools import update_wrapper
@@ -32,50 +31,39 @@ _PUBLISHERS = {zmq.PUB, zmq.XPUB}
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
 
 
-class Handle(zmq.Socket[bytes]):
-    """The same libzmq socket under another Python object: a tap that held the socket itself would keep it alive."""
-
-    recording: Recording | None = None  # declared: pyzmq takes any other attribute for a socket option
-
-
 class Tap(NamedTuple):
     """What a socket calls instead of pyzmq's own."""
 
     methods: dict[str, Callable[..., Any]]
-    """``send``, ``recv``, ``recv_multipart`` and ``recv_into``."""
+    """``send``, ``recv``, ``recv_multipart`` and ``recv_into``, for a class of the socket's own."""
     more_follows: Callable[[], None]
     """To be called where the program learns that the last frame has another behind it."""
-    disable: Callable[[], None]
-    """To be called once the socket is closed: what has kept a method is refused as by pyzmq itself."""
 
 
-def tap(
-    socket: zmq.Socket[Any], recording: Recording, recordings: Recordings, gate: Gate, *, retries: bool = False
-) -> Tap:
-    """Make the functions that count for one socket.
+def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Gate, *, retries: bool = False) -> Tap:
+    """Make the methods that count for one socket.
+
+    They hold nothing of the socket: who keeps one of its methods keeps the socket, and nobody else does.
 
     Args:
-        socket: an open socket; the tap does not keep it alive.
+        socket_type: such as ``zmq.PUSH``.
         recording: where its counts can be read, and its traces are written.
         recordings: those of the whole lab.
         gate: called for each message while the socket is gated.
         retries: whether a refusal is none that the program hears of, as with asyncio.
     """
-    handle = Handle(shadow=socket.underlying)
-    handle.recording = recording
-    owner = weakref.ref(socket)
     refusals = set() if retries else _REFUSALS
-    raw_send: Callable[..., Any] = BackendSocket.send.__get__(handle)
-    raw_recv: Callable[..., Any] = BackendSocket.recv.__get__(handle)
-    raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing).__get__(handle)
-    raw_get: Callable[..., Any] = BackendSocket.get.__get__(handle)
+    raw_send: Callable[..., Any] = BackendSocket.send
+    raw_recv: Callable[..., Any] = BackendSocket.recv
+    raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing)
+    raw_get: Callable[..., Any] = BackendSocket.get
     trace = recording.trace
     limit = recordings.trace_limit
     named = recordings.key is not None  # whether the user names what makes a message itself
     parts_sent: list[bytes] = []
     parts_received: list[bytes] = []
     complained = False
-    publishes = socket.type in _PUBLISHERS
+    publishes = socket_type in _PUBLISHERS
 
     # The fast path counts in floats, which Python adds faster than ints: exact up to 2**53 messages.
     sent = received = 0.0
@@ -84,7 +72,7 @@ def tap(
     usual_sent = usual_received = excess_sent = excess_received = 0
     # The usual size again, or -1 while there is any reason to leave the fast path: one test covers them all.
     fast_sent = fast_received = -1
-    tracing, gated, asking = True, False, socket.type in _ENVELOPED
+    tracing, gated, asking = True, False, socket_type in _ENVELOPED
     watching = every = True  # whether there is a reason, and whether it concerns every message
     mask = 0
     first: bytes | None = None  # the first frame of a message that is being sent in parts
@@ -94,6 +82,7 @@ def tap(
     # The fewer variables a closure shares, the faster it is called: what is rare stands elsewhere.
 
     def send(
+        self: Any,
         data: Any,
         flags: int = 0,
         copy: bool = True,
@@ -103,9 +92,9 @@ def tap(
     ) -> Any:
         nonlocal sent
         if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(data, flags, copy, track, routing_id, group)
+            return other_send(self, data, flags, copy, track, routing_id, group)
         try:
-            raw_send(data)
+            raw_send(self, data)
         except BaseException as error:
             failed(error, data)
             raise
@@ -113,6 +102,7 @@ def tap(
         return None
 
     def publish(
+        self: Any,
         data: Any,
         flags: int = 0,
         copy: bool = True,
@@ -122,9 +112,9 @@ def tap(
     ) -> Any:
         nonlocal sent
         if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(data, flags, copy, track, routing_id, group)
+            return other_send(self, data, flags, copy, track, routing_id, group)
         try:
-            raw_send(data)
+            raw_send(self, data)
         except BaseException as error:
             failed(error, data)
             raise
@@ -135,6 +125,7 @@ def tap(
         return None
 
     def other_send(
+        self: Any,
         data: Any,
         flags: int,
         copy: bool,
@@ -145,9 +136,9 @@ def tap(
         """A send for which there is a reason to look closer, or one of another size than usual."""
         nonlocal sent, usual_sent, excess_sent, fast_sent
         if flags or not copy or type(data) is not bytes or (watching and (every or not key_of(data) & mask)):
-            return observed_send(data, flags, copy, track, routing_id, group)
+            return observed_send(self, data, flags, copy, track, routing_id, group)
         try:
-            raw_send(data)
+            raw_send(self, data)
         except BaseException as error:
             failed(error, data)
             raise
@@ -180,8 +171,9 @@ def tap(
                 wanted.matched += 1
 
     def observed_send(
+        self: Any,
         data: Any,
-        flags: int,
+        flags: Any,
         copy: bool,
         track: bool,
         routing_id: int | None,
@@ -191,6 +183,8 @@ def tap(
         recording.thread = get_ident()
         if gated and first is None:
             gate(Direction.SEND)
+        if not isinstance(flags, int):
+            return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
         has_more = bool(flags & zmq.SNDMORE)
         if has_more and not recordings.multipart:
             recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
@@ -198,18 +192,16 @@ def tap(
         try:
             size = _size(data)
         except TypeError:
-            return zmq.Socket.send(handle, data, flags, copy, track)  # which says what to do about it
+            return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
         late: BaseException | None = None
         result = None
         done = 0
-        if not copy and (whole := owner()) is not None:
-            handle.copy_threshold = whole.copy_threshold
         began = perf_counter_ns()
         try:
             if routing_id is None and group is None:
-                result = raw_send(data, flags, copy, track)
+                result = raw_send(self, data, flags, copy, track)
             else:
-                result = zmq.Socket.send(handle, data, flags, copy, track, routing_id, group)
+                result = zmq.Socket.send(self, data, flags, copy, track, routing_id, group)
             done = perf_counter_ns()
         except zmq.ZMQError as error:
             if first is None:
@@ -251,19 +243,19 @@ def tap(
         parts_sent.clear()
         return result
 
-    def recv(flags: int = 0, copy: bool = True, track: bool = False) -> Any:
+    def recv(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         nonlocal received
-        data = raw_recv(flags, copy, track)
+        data = raw_recv(self, flags, copy, track)
         if len(data) != fast_received:
-            other_recv(data, copy)
+            other_recv(self, data, copy)
             return data
         received += 1.0
         return data
 
-    def other_recv(data: Any, copy: bool) -> None:
+    def other_recv(self: Any, data: Any, copy: bool) -> None:
         nonlocal received, usual_received, excess_received, fast_received
         if watching and (every or not copy or not key_of(data) & mask):
-            observe_recv(data, copy)
+            observe_recv(self, data, copy)
             return
         size = len(data)
         if fast_received < 0 and not watching:
@@ -274,12 +266,12 @@ def tap(
         excess_received += size - usual_received
         received += 1.0
 
-    def observe_recv(data: Any, copy: bool) -> None:
+    def observe_recv(self: Any, data: Any, copy: bool) -> None:
         nonlocal received, excess_received, more_received, size_received, more
         recording.thread = get_ident()
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
-        more = asking and bool(raw_get(zmq.RCVMORE) if copy else data.more)
+        more = asking and bool(raw_get(self, zmq.RCVMORE) if copy else data.more)
         if gated and not more:
             gate(Direction.RECV)
         size_received += size
@@ -310,18 +302,18 @@ def tap(
                 recordings.complain(recording, f"{type(error).__name__}: {error}")
             return key_of(parts[-1])
 
-    def recv_into(buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
-        count: int = raw_recv_into(buffer, nbytes=nbytes, flags=flags)
+    def recv_into(self: Any, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
+        count: int = raw_recv_into(self, buffer, nbytes=nbytes, flags=flags)
         ask()
         view = memoryview(buffer).cast("B")
-        observe_recv(view[: min(count, len(view))], copy=True)
+        observe_recv(self, view[: min(count, len(view))], copy=True)
         return count
 
-    def recv_multipart(flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
+    def recv_multipart(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
         ask()
-        parts = [recv(flags, copy, track)]
+        parts = [recv(self, flags, copy, track)]
         while more:
-            parts.append(recv(flags, copy, track))
+            parts.append(recv(self, flags, copy, track))
         return parts
 
     def counts() -> Counts:
@@ -376,10 +368,6 @@ def tap(
         asking = watching = every = True
         fast_sent = fast_received = -1
 
-    def disable() -> None:
-        nonlocal raw_send, raw_recv, raw_recv_into, raw_get
-        raw_send = raw_recv = raw_recv_into = raw_get = _refuse
-
     recording.counts, recording.watch, recording.ask = counts, watch, ask
     methods: dict[str, Callable[..., Any]] = {
         "send": publish if publishes else send,
@@ -390,11 +378,7 @@ def tap(
         methods["recv_into"] = recv_into
     for name, method in methods.items():
         update_wrapper(method, getattr(zmq.Socket, name))
-    return Tap(methods, more_follows, disable)
-
-
-def _refuse(*_: Any, **__: Any) -> Any:
-    raise zmq.ZMQError(zmq.ENOTSOCK)
+    return Tap(methods, more_follows)
 
 
 def _missing(*_: Any, **__: Any) -> Any:

@@ -14,14 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _POLL = zmq.Poller.poll.__code__
-_CALLS = {  # the functions from which libzmq is called, and what they call it by
-    "send": "raw_send",
-    "publish": "raw_send",
-    "other_send": "raw_send",
-    "observed_send": "raw_send",
-    "recv": "raw_recv",
-    "recv_into": "raw_recv_into",
-}
+_CALLS = {"send", "publish", "other_send", "observed_send", "recv", "recv_into"}  # from which libzmq is called
 
 
 class Wait(NamedTuple):
@@ -57,9 +50,7 @@ def blocked_in(frame: FrameType | None) -> Wait:
     name = frame.f_code.co_name
     if name not in _CALLS:
         return _NOWHERE
-    # The closures share the method that they call, which is bound to their socket.
-    call = frame.f_locals.get(_CALLS[name])
-    recording = getattr(getattr(call, "__self__", None), "recording", None)
+    recording = getattr(frame.f_locals.get("self"), "_recording", None)
     if not isinstance(recording, Recording):
         return _NOWHERE
     return Wait((recording,), Direction.RECV if name.startswith("recv") else Direction.SEND, limited=False)

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import linecache
+import math
 import re
 import threading
 import time
 import traceback
 import weakref
+from collections import Counter
 from collections.abc import Callable  # noqa: TC003 - a decorator's types are read
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import zmq
 
+from zlab.probe import ProbedSocket, probe, unprobe
 from zlab.recording import Recording, Recordings, aim
 from zlab.runtime.addresses import meets
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from zlab.probe import ProbedSocket
     from zlab.recording import Counts, Key
 
 P = ParamSpec("P")
 
+_HUBS = {"PUB", "XPUB", "XSUB", "ROUTER", "REP", "PULL"}
 _PUBLISHERS = {"PUB", "XPUB"}
 _SUBSCRIBERS = {"SUB", "XSUB"}
-_GIVEN = re.compile(r"(?:[\w\]\)]+\.)?(\w+)\s*(?::[^=]+)?=\s*[^=].*\bsocket\(|\bas\s+(\w+)")
+_AS = re.compile(r"\s*as\s+(\w+)")  # what follows the call
+_IS = re.compile(r"(\w+)\s*(?::[^=]+)?=\s*$")  # what stands before it
+_ARE = re.compile(r"\s*\(?([\w\s,.]+?),?\)?\s*=[^=]")  # several at once
 _OPTIONS = {"sndhwm", "rcvhwm", "hwm", "conflate", "immediate", "linger", "routing_id", "router_mandatory"}
 
 
@@ -37,19 +43,25 @@ class Seen:
     """One socket of a program that zlab did not build."""
 
     recording: Recording
-    socket: weakref.ref[ProbedSocket[Any]]
+    socket: weakref.ref[zmq.Socket[Any]]
     context: int
     """The address of its libzmq context: an inproc name means something within it alone."""
     called: str
     """What the program calls it, where the line that made it says so, else its type."""
-    thread: int
+    maker: threading.Thread
     """The thread that made it."""
     opened: float
     """Seconds of ``time.perf_counter``."""
     binds: list[str] = field(default_factory=list)
     connects: list[str] = field(default_factory=list)
     options: dict[str, int | str | bytes] = field(default_factory=dict)
-    closed: bool = False
+    ended: float = math.inf
+    """When it was closed, likewise; endless while it is open."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self.ended < math.inf
 
     @property
     def placed(self) -> bool:
@@ -97,6 +109,7 @@ class Discovered(Recordings):
         super().__init__({}, key=key, trace_limit=trace_limit, complain=complain)
         self.seen: dict[Recording, Seen] = {}
         self._hidden: set[str] = set()
+        self._unsettled: list[tuple[Seen, str]] = []
         self._report = report
         self.failed = failed
         self._over = False
@@ -104,9 +117,9 @@ class Discovered(Recordings):
     # --- told by the probe ---------------------------------------------------------------------
 
     @_quietly
-    def opened(self, socket: ProbedSocket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
+    def opened(self, socket: zmq.Socket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
         """Put the probe under a socket; one that another lab watches is left to it."""
-        if self._over or socket._recording is not None:  # noqa: SLF001 - the probe's own
+        if self._over or getattr(socket, "_recording", None) is not None:
             return
         kind = zmq.SocketType(socket.type).name if socket.type in set(zmq.SocketType) else str(socket.type)
         recording = Recording("", "", kind)
@@ -115,18 +128,28 @@ class Discovered(Recordings):
             weakref.ref(socket),
             context.underlying,
             _name(maker) or kind.lower(),
-            threading.get_ident(),
+            threading.current_thread(),
             time.perf_counter(),
         )
         for option, value in context.sockopts.items():
             self._note(seen, option, value)
         self.seen[recording] = seen
-        socket.probe(recording, self, lambda _: None)
+        probe(socket, recording, self, lambda _: None)
         if maker is None:  # it was open before anybody watched: where, it must be asked
             url = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             if url:
-                (seen.binds if _listens(url, recording.type) else seen.connects).append(url)
-                self._meet(recording)
+                self._unsettled.append((seen, url))
+
+    def settle(self) -> None:
+        """Tell which of the sockets that were open before bind and which connect: libzmq names the address alone."""
+        waiting, self._unsettled = self._unsettled, []
+        for seen, url in waiting:
+            peers = [other for other, there in waiting if there == url]
+            kinds = Counter(other.recording.type for other in peers)
+            hub = min(peers, key=lambda other: (kinds[other.recording.type], other.recording.type not in _HUBS))
+            (seen.binds if seen is hub and _is_here(url) else seen.connects).append(url)
+        for seen, _ in waiting:
+            self._meet(seen.recording)
 
     @_quietly
     def bound(self, recording: Recording, url: str) -> None:
@@ -162,7 +185,7 @@ class Discovered(Recordings):
         super().retire(recording)
         seen = self.seen.get(recording)
         if seen is not None:
-            seen.closed = True
+            seen.ended = time.perf_counter()
 
     # --- asked by the runtime ------------------------------------------------------------------
 
@@ -190,8 +213,8 @@ class Discovered(Recordings):
         self._over = True
         for seen in tuple(self.seen.values()):
             socket = seen.socket()
-            if socket is not None and not seen.closed:
-                socket.unprobe()
+            if isinstance(socket, ProbedSocket) and not seen.closed:
+                unprobe(socket)
 
     def _aim_at(self, changed: Recording) -> None:
         mine = self.seen.get(changed)
@@ -222,16 +245,26 @@ def _name(maker: FrameType | None) -> str:
     if maker is None:
         return ""
     line = linecache.getline(maker.f_code.co_filename, maker.f_lineno, maker.f_globals)
-    found = _GIVEN.search(line)
-    return (found[1] or found[2] or "").strip("_") if found else ""
+    _, last, start, end = next(islice(maker.f_code.co_positions(), maker.f_lasti // 2, None), (None,) * 4)
+    if last != maker.f_lineno or start is None or end is None:
+        return ""
+    coded = line.encode()
+    before, after = coded[:start].decode(errors="ignore"), coded[end:].decode(errors="ignore")
+    found = _AS.match(after) or _IS.search(before)
+    if found:
+        return found[1].strip("_")
+    several = _ARE.match(line)
+    names = [name.strip().rpartition(".")[2] for name in several[1].split(",")] if several else []
+    place = before.count("socket(")
+    return names[place].strip("_") if len(names) > 1 and place < len(names) else ""
 
 
-def _listens(url: str, kind: str) -> bool:
-    """Whether a socket of which only the URL is known has bound it, rather than connected to it."""
-    if url.startswith("tcp://"):
-        import psutil
+def _is_here(url: str) -> bool:
+    """Whether somebody in this process may have bound it."""
+    if not url.startswith("tcp://"):
+        return True
+    import psutil
 
-        port = int(url.rpartition(":")[2])
-        own = psutil.Process().net_connections(kind="tcp")
-        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in own)
-    return kind in {"PUB", "XPUB", "ROUTER", "REP", "PULL"}
+    port = int(url.rpartition(":")[2])
+    own = psutil.Process().net_connections(kind="tcp")
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in own)

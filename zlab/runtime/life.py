@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import ProbedSocket
+from zlab.probe import ProbedSocket, probe
 from zlab.recording import Recording, Recordings
 from zlab.runtime.gates import NodeGate, SocketGate
 from zlab.runtime.interrupt import NodeEnded, interrupt
@@ -76,9 +76,9 @@ class Life:
                 recording = Recording(node.name, key, str(spec.type))
                 pass_by = SocketGate(gate, begins=_begins(node, spec), natural=partial(natural, key))
                 kind = getattr(zmq, spec.type)
-                socket: Any = self._context.socket(kind, socket_class=ProbedSocket)
+                socket: Any = self._context.socket(kind)
                 self._sockets[key] = socket
-                socket.probe(recording, recordings, pass_by)
+                probe(socket, recording, recordings, pass_by)
                 self.recordings[key] = recording
                 apply_options(f"{node.name}.{key}", spec, socket)
         except BaseException:

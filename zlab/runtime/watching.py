@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import zmq
 
-    from zlab.probe import ProbedSocket
     from zlab.recording import Key
 
 SOCKET_LIMIT = 500
@@ -119,17 +118,19 @@ class Watching:
         self._outside: dict[str, int] = {}
         self._looked = 0.0
         self._shape = (0, 0)
+        self._untold = False  # whether it has grown, and nobody has been told
         self._discovering = threading.Lock()
         self._told_limit = False
         self._early: list[tuple[str, Recording, str, float]] = []  # events of sockets that have no name yet
 
-    def opened(self, socket: ProbedSocket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
+    def opened(self, socket: zmq.Socket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
         """Hear of an open socket, from the probe."""
         self.recordings.opened(socket, context, maker)
 
     def claim(self, name: str) -> Self:
         """Begin to be shown, under a name."""
         self.claimed = True
+        self.recordings.settle()
         self.topology.name = name
         return self
 
@@ -165,7 +166,8 @@ class Watching:
         """Watch no more; the program goes on."""
         if self.stopped:
             return
-        self.discover()
+        with self._discovering:
+            self._untold |= self._discover()
         unobserve(self)
         self.at_end()
         self.recordings.end()
@@ -177,7 +179,9 @@ class Watching:
     def discover(self) -> bool:
         """Give each new socket its place; says whether the topology has grown."""
         with self._discovering:
-            return not self.stopped and self._discover()
+            grown = self._untold or (not self.stopped and self._discover())
+            self._untold = False
+            return grown
 
     def _discover(self) -> bool:
         waiting = [s for s in tuple(self.recordings.seen.values()) if not s.placed]
@@ -216,7 +220,7 @@ class Watching:
             return False
         recording = seen.recording
         node = self._home(seen)
-        taken = {r.socket for r in node.recordings if r in self.recordings.live}
+        taken = {s.recording.socket for s in self._places if self._homes[s.recording] is node and s.ended > seen.opened}
         recording.socket = _free(seen.called, taken)
         self._succeed(node, recording.socket)
         recording.node = node.name  # from now on it has a place
@@ -238,8 +242,9 @@ class Watching:
 
     def _home(self, seen: Seen) -> WatchedNode:
         """The node of the thread that uses a socket; another one where it would face itself."""
-        ident = seen.recording.thread or seen.thread
-        thread = next((t for t in threading.enumerate() if t.ident == ident), None)
+        ident = seen.recording.thread or seen.maker.ident
+        thread = seen.maker if ident == seen.maker.ident else None
+        thread = thread or next((t for t in threading.enumerate() if t.ident == ident), None)
         base = _called(thread)
         number = 1
         while True:
@@ -255,7 +260,9 @@ class Watching:
             number += 1
 
     def _faces_itself(self, seen: Seen, node: WatchedNode) -> bool:
-        return any(self._homes.get(o.recording) is node and o.faces(seen) for o in self._places if not o.closed)
+        return any(
+            self._homes.get(o.recording) is node and o.faces(seen) for o in self._places if o.ended > seen.opened
+        )
 
     def _redraw(self) -> None:
         """Draw the topology anew."""
