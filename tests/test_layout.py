@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import zlab
-from zlab.views.lanes import lanes
+from zlab.views.lanes import lanes, names
 from zlab.views.layout import cards
 from zlab.views.picture import svg
 
@@ -33,17 +33,33 @@ def test_siblings_are_numbered_down_the_columns(topology):
 def test_a_long_name_is_shortened_in_the_middle():
     def node(**sockets: object) -> None: ...
 
-    names = [f"{'very-' * 10}long-{end}" for end in ("first", "second")]
+    long = [f"{'very-' * 10}long-{end}" for end in ("first", "second")]
     topology = zlab.Topology(
         "long",
         [
-            zlab.Node(names[0], node, out=zlab.PUSH.bind("numbers")),
-            zlab.Node(names[1], node, inbox=zlab.PULL.connect("numbers")),
+            zlab.Node(long[0], node, out=zlab.PUSH.bind("numbers")),
+            zlab.Node(long[1], node, inbox=zlab.PULL.connect("numbers")),
         ],
     )
     drawn = svg(topology)
     assert "g-first</text>" in drawn
     assert "-second</text>" in drawn
-    assert all(name not in drawn for name in names)
+    assert all(name not in drawn for name in long)
     assert 'role="img"' in drawn
     assert "<title>long: 2 nodes" in drawn
+
+
+@pytest.mark.parametrize("name", zlab.patterns.__all__)
+def test_the_name_of_an_endpoint_stands_on_no_lane_and_no_card(name):
+    topology = getattr(zlab.patterns, name)()
+    placed = cards(topology)
+    drawn = lanes(topology, placed)
+    for _, (x, y) in names(topology, placed, drawn).values():
+        assert not any(abs(x - c.x) < c.width / 2 + 30 and abs(y - c.y) < c.height / 2 for c in placed.values())
+        passing = [py for lane in drawn for px, py in (lane.at(i / 40) for i in range(41)) if abs(px - x) < 30]
+        assert min(abs(py - y) for py in passing) > 9
+
+
+def test_of_two_equals_the_one_named_first_stands_at_the_left():
+    placed = cards(zlab.patterns.exclusive_pair())
+    assert placed["ping"].x < placed["pong"].x

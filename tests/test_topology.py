@@ -116,6 +116,7 @@ def test_the_mermaid_picture():
         '    n1["server<br/><small>REP</small>"]\n'
         '    n0 <-->|"requests"| n1\n'
     )
+    assert 'n1 <-->|"backend"| n2' in zlab.patterns.broker(clients=1, workers=1).mermaid()  # workers at the right
     assert (
         '"ipc:///tmp/a#quot;b"'
         in pair_of(zlab.PUSH.bind('ipc:///tmp/a"b'), zlab.PULL.connect('ipc:///tmp/a"b')).mermaid()

@@ -401,19 +401,18 @@ class Topology:
         """The topology as a Mermaid flowchart, which JupyterLab and GitHub draw themselves."""
         lines = ["flowchart LR"]
         quote = str.maketrans({'"': "#quot;"})
-        index = {node.name: f"n{i}" for i, node in enumerate(self.nodes)}
+        place = {node.name: i for i, node in enumerate(self.nodes)}
         for node in self.nodes:
             types = " ".join(dict.fromkeys(str(s.type) for s in node.sockets.values()))
-            lines.append(f'    {index[node.name]}["{node.name}<br/><small>{types}</small>"]')
-        drawn: set[tuple[str, str, str]] = set()
+            lines.append(f'    n{place[node.name]}["{node.name}<br/><small>{types}</small>"]')
         directions = {(link.source, link.target, link.endpoint) for link in self.links}
         for link in self.links:
-            if (link.target, link.source, link.endpoint) in drawn:
-                continue
-            drawn.add((link.source, link.target, link.endpoint))
             both = (link.target, link.source, link.endpoint) in directions
+            if both and place[link.source] > place[link.target]:
+                continue  # one line for two ways, from the node that was named first: it stands at the left
             arrow = "<-->" if both else "-->"
-            lines.append(f'    {index[link.source]} {arrow}|"{link.endpoint.translate(quote)}"| {index[link.target]}')
+            source, target = f"n{place[link.source]}", f"n{place[link.target]}"
+            lines.append(f'    {source} {arrow}|"{link.endpoint.translate(quote)}"| {target}')
         return "\n".join(lines) + "\n"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

@@ -138,8 +138,7 @@ function placeNames(graph, lanes, boxes) {
       at = 1;
       while (at < 16 && Math.abs(mean(at, 0) - mean(0, 0)) < off) at++;
     }
-    const x = mean(at, 0), y = mean(at, 1);
-    const room = (ty) => {
+    const room = (x, ty) => {
       let least = 99;
       for (const { points: p } of lanes) {
         for (let k = 0; k <= 32; k++) if (Math.abs(p[2 * k] - x) < half) least = Math.min(least, Math.abs(p[2 * k + 1] - ty));
@@ -148,15 +147,20 @@ function placeNames(graph, lanes, boxes) {
       for (const [ox, oy, oh] of taken) if (Math.abs(ox - x) < half + oh && Math.abs(oy - ty) < 14) least = 0;
       return least;
     };
-    let best = y - 12, most = -1;
-    for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42, -54, 54, -66, 66, -80, 80]) {
-      if (y + shift < all.top - 6 || y + shift > all.bottom + 6) continue;
-      const free = Math.min(11, room(y + shift));
-      if (free > most + 1) { most = free; best = y + shift; }
+    let best = [mean(at, 0), mean(at, 1) - 12], most = -1;
+    for (const aside of [0, 2, -2, 4, -4, 6, -6]) { // where lanes are many, a little along them
+      const j = Math.max(1, Math.min(31, at + aside)), x = mean(j, 0), y = mean(j, 1);
+      for (const shift of [0, -12, 12, -17, 17, -24, 24, -32, 32, -42, 42, -54, 54, -66, 66, -80, 80]) {
+        if (y + shift < all.top - 6 || y + shift > all.bottom + 6) continue;
+        const free = Math.min(11, room(x, y + shift));
+        if (free > most + 1) { most = free; best = [x, y + shift]; }
+        if (most >= 11) break;
+      }
       if (most >= 11) break;
     }
-    taken.push([x, best, half]);
-    return { name, x, y: best };
+    const [x, y] = best;
+    taken.push([x, y, half]);
+    return { name, x, y };
   });
 }
 

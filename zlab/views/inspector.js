@@ -81,7 +81,7 @@ function tellLinks(graph, index, live, figures) {
       ...(told ? [`${count(told.delivered)} delivered`, sum(told.dropped) && `dropped: ${reasons(told.dropped)}`,
         sum(told.lost) && `lost: ${reasons(told.lost)}`, told.unaccounted && `${count(told.unaccounted)} unaccounted`,
         told.latency && `p50 ${seconds(told.latency[0])}`] : []),
-    ].filter(Boolean).join(", ")]);
+    ].filter(Boolean).map((part) => part.replaceAll(" ", "\u00a0")).join(", ")]); // a figure keeps its unit
   });
   if (!rows.length) return [];
   return [make("div.zlab-socket", {}, make("b", {}, "Links")), definition(rows)];

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from zlab.topology import Link, Topology
     from zlab.views.layout import Card
 
 _SLOT = 13.0
 _MARGIN = 14.0
+_CLEAR = 11.0  # from the middle of a name to the next lane
+_ALONG = (16, 19, 13, 22, 10, 25, 7)  # of 32 steps from the socket that binds: in the middle, or a little aside
+_ACROSS = (-12, 12, -17, 17, -24, 24, -32, 32, -44, 44, -56, 56)
 Point = tuple[float, float]
 
 
@@ -48,6 +52,48 @@ def lanes(topology: Topology, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
         reach = max(44.0, 0.46 * abs(end[0] - start[0]))
         drawn.append(Lane(start, (start[0] + left * reach, start[1]), (end[0] + right * reach, end[1]), end))
     return tuple(drawn)
+
+
+def names(topology: Topology, cards: Mapping[str, Card], drawn: Sequence[Lane]) -> dict[str, tuple[str, Point]]:
+    """What each endpoint is called and where that is centred: amid its lanes, on none of them and on no card."""
+    ways = [[lane.at(k / 32) for k in range(33)] for lane in drawn]
+    top = min(card.y - card.height / 2 for card in cards.values())
+    bottom = max(card.y + card.height / 2 for card in cards.values())
+    placed: dict[str, tuple[str, Point]] = {}
+    for endpoint in dict.fromkeys(link.endpoint for link in topology.links):
+        # Easily taken for a topic; a URL tells by itself what it is.
+        name = endpoint if "://" in endpoint else f"endpoint {endpoint}"
+        own = [
+            way if binds(topology, link, sender=True) else way[::-1]
+            for link, way in zip(topology.links, ways, strict=True)
+            if link.endpoint == endpoint
+        ]
+        middle = [(sum(way[k][0] for way in own) / len(own), sum(way[k][1] for way in own) / len(own)) for k in _ALONG]
+        places = [(x, y + across) for x, y in middle for across in _ACROSS if top - 6 <= y + across <= bottom + 6]
+        room = partial(_room, half=_half(name), ways=ways, cards=cards, taken=list(placed.values()))
+        placed[endpoint] = name, max(places or middle, key=room)  # the first of those that are good enough
+    return placed
+
+
+def _room(
+    place: Point,
+    *,
+    half: float,
+    ways: Sequence[Sequence[Point]],
+    cards: Mapping[str, Card],
+    taken: Sequence[tuple[str, Point]],
+) -> float:
+    # How far the next lane is, as far as that matters; 0 on a card or another name.
+    x, y = place
+    if any(abs(c.x - x) < c.width / 2 + half + 3 and abs(c.y - y) < c.height / 2 + 7 for c in cards.values()):
+        return 0.0
+    if any(abs(ox - x) < half + _half(other) and abs(oy - y) < 14 for other, (ox, oy) in taken):  # noqa: PLR2004
+        return 0.0
+    return min([_CLEAR, *(abs(py - y) for way in ways for px, py in way if abs(px - x) < half)])
+
+
+def _half(name: str) -> float:
+    return 2.9 * len(name) + 4
 
 
 def _sides(source: Card, target: Card) -> tuple[int, int]:

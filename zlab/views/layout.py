@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zlab.topology import DEALER, REP, REQ, SocketType
+from zlab.topology import DEALER, PAIR, REP, REQ, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,22 +101,27 @@ def ordered(topology: Topology) -> list[list[str]]:
 
 
 def _flow(topology: Topology) -> nx.DiGraph[str]:
-    # One edge for two lanes: a request's direction leads, or else from the one that connects to the one that binds.
+    # One edge for two lanes: a request's direction leads; of two equals, the one that was named first; or else from
+    # the one that connects to the one that binds.
     import networkx as nx
 
     sockets = dict(topology.sockets())
     directions = {(link.sender, link.receiver, link.endpoint) for link in topology.links}
     flow: nx.DiGraph[str] = nx.DiGraph()
     flow.add_nodes_from(node.name for node in topology.nodes)
+    place = {name: i for i, name in enumerate(flow)}
     for link in topology.links:
         both = (link.receiver, link.sender, link.endpoint) in directions
-        if link.source != link.target and not (both and not _leads(link, sockets[link.sender].type, sockets)):
+        first = place[link.source] < place[link.target]
+        if link.source != link.target and not (both and not _leads(link, sockets[link.sender].type, sockets, first)):
             flow.add_edge(link.source, link.target)
     return flow
 
 
-def _leads(link: Link, sender: SocketType, sockets: Mapping[str, object]) -> bool:
+def _leads(link: Link, sender: SocketType, sockets: Mapping[str, object], first: bool) -> bool:  # noqa: FBT001
     receiver: SocketType = sockets[link.receiver].type  # type: ignore[attr-defined]
+    if sender is receiver is PAIR:
+        return first
     if sender is REQ or (sender is DEALER and receiver is REP):
         return True
     if receiver is REQ or (receiver is DEALER and sender is REP):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import NodeState, Snapshot
 from zlab.views import units
-from zlab.views.lanes import binds, lanes
+from zlab.views.lanes import binds, lanes, names
 from zlab.views.layout import cards, described
 
 if TYPE_CHECKING:
@@ -115,11 +115,14 @@ def _links(topology: Topology, place: Mapping[str, Card], snapshot: Snapshot | N
         yield f'<path d="M{ax:g} {ay:g}C{bx:g} {by:g} {cx:g} {cy:g} {dx:g} {dy:g}" fill="none" stroke="{_EDGE}"/>'
         yield _arrow(lane)
         yield from _ports(topology, link, lane)
-    for i, (link, lane) in enumerate(zip(topology.links, drawn, strict=True)):
-        if snapshot is not None:
-            yield from _queue(lane, snapshot.links[i])
-        if link.endpoint not in {other.endpoint for other in topology.links[:i]}:
-            yield from _endpoint(topology, link, lane)
+    if snapshot is not None:
+        for lane, figures in zip(drawn, snapshot.links, strict=True):
+            yield from _queue(lane, figures)
+    for name, (x, y) in names(topology, place, drawn).values():
+        yield (
+            f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" '
+            f'font-style="italic">{escape(name)}</text>'
+        )
 
 
 def _arrow(lane: Lane) -> str:
@@ -132,23 +135,6 @@ def _ports(topology: Topology, link: Link, lane: Lane) -> Iterator[str]:
     for (x, y), sender in ((lane.start, True), (lane.end, False)):
         fill = _EDGE if binds(topology, link, sender=sender) else "#fff"
         yield f'<circle cx="{x:g}" cy="{y:g}" r="3" fill="{fill}" stroke="{_EDGE}"/>'
-
-
-def _endpoint(topology: Topology, link: Link, lane: Lane) -> Iterator[str]:
-    # Once for each endpoint, beside the socket that binds it.
-    sender = binds(topology, link, sender=True)
-    (x, y), towards = (lane.start, lane.bend) if sender else (lane.end, lane.turn)
-    way = 1 if towards[0] > x else -1
-    anchor = "start" if way > 0 else "end"
-    yield (
-        f'<text x="{x + way * 10:g}" y="{y - 9:g}" text-anchor="{anchor}" fill="{_FAINT}" font-size="11" '
-        f'font-style="italic">{escape(_endpoint_name(link.endpoint))}</text>'
-    )
-
-
-def _endpoint_name(endpoint: str) -> str:
-    # Easily taken for a topic; a URL tells by itself what it is.
-    return endpoint if "://" in endpoint else f"endpoint {endpoint}"
 
 
 def _cut(text: str, most: int) -> str:
