@@ -6,29 +6,90 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import zmq
 
+import zlab
 from zlab import bench
-from zlab.bench import jupyter
+from zlab.bench import jupyter, throughput
+from zlab.bench.plain import plain
+from zlab.bench.programs import PushPull
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from zlab.bench.programs import Program
 
-def test_it_prints_ratios_and_writes_them_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+
+def test_it_prints_every_table_and_writes_the_figures_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "deep" / "bench.json"
-    assert bench.main(["--pairs", "2", "--seconds", "0.02", "--transport", "inproc", "--json", str(target)]) == 0
+    tiny = ["--quick", "--pairs", "2", "--seconds", "0.01", "--transport", "inproc", "--nodes", "10"]
+    assert bench.main([*tiny, "--json", str(target)]) == 0
     figures = json.loads(target.read_text())
-    assert [(f["transport"], f["size"], f["pairs"]) for f in figures] == [("inproc", 100, 2), ("inproc", 10_000, 2)]
-    for line in figures:
+    assert [(f["program"], f["size"], f["trace"], f["transport"]) for f in figures["throughput"]] == [
+        ("push-pull", 100, "adaptive", "inproc"),
+        ("push-pull", 10_000, "adaptive", "inproc"),
+        ("push-pull", 100, "full", "inproc"),
+        ("fan-out", 100, "adaptive", "inproc"),
+        ("broker", 100, "adaptive", "inproc"),
+    ]
+    for line in figures["throughput"]:
         assert line["plain"] > 0
-        assert 0 < line["low"] <= line["ratio"] <= line["high"]
-    assert "ratio = lab / plain pyzmq" in capsys.readouterr().out
+        assert 0 < line["low"] <= line["first_quartile"] <= line["ratio"] <= line["third_quartile"] <= line["high"]
+        assert len(line["ratios"]) == line["pairs"] == 2
+    assert [(f["nodes"], f["links"], f["transport"]) for f in figures["scale"]] == [(10, 9, "inproc")]
+    printed = capsys.readouterr().out
+    assert "ratio = lab / plain pyzmq" in printed
+    assert "labs of many nodes" in printed
+
+
+@pytest.mark.parametrize("program", ["push-pull", "fan-out", "broker"])
+def test_one_line_can_be_had_alone_and_over_tcp(program: str, tmp_path: Path) -> None:
+    target = tmp_path / "bench.json"
+    tiny = ["--quick", "--pairs", "1", "--seconds", "0.01", "--transport", "tcp"]
+    assert bench.main([*tiny, "--only", program, "--json", str(target)]) == 0
+    figures = json.loads(target.read_text())
+    assert list(figures) == ["throughput"]
+    assert {(f["program"], f["transport"]) for f in figures["throughput"]} == {(program, "tcp")}
+
+
+@pytest.mark.parametrize("transport", ["inproc", "tcp"])
+@pytest.mark.parametrize("make", throughput.PROGRAMS.values())
+def test_both_forms_of_a_program_count_the_same_messages(make: Callable[[int, int], Program], transport: str) -> None:
+    alone, watched = make(200, 100), make(200, 100)
+    assert plain(alone, transport) > 0
+    rate, _ = throughput.probed(watched, transport, "full")
+    assert rate > 0
+    assert alone.messages == watched.messages == 200
+    assert watched.expected >= 200
+
+
+def test_a_ledger_that_is_wrong_is_no_figure() -> None:
+    class Wrong(PushPull):
+        @property
+        def expected(self) -> int:
+            return self.messages + 1
+
+    with pytest.raises(RuntimeError, match="the ledger of the benchmark is wrong, 11 expected"):
+        throughput.probed(Wrong(10, 100), "inproc", "adaptive")
+
+
+def test_plain_pyzmq_leaves_nothing_open_when_it_cannot_start() -> None:
+    program = PushPull(10, 100)
+    program.topology = zlab.Topology(
+        "wrong", [zlab.Node("sender", program.topology["sender"].function, out=zlab.PUSH.bind("ipc:///no/such/place"))]
+    )
+    with pytest.raises(zmq.ZMQError):
+        plain(program, "tcp")
 
 
 def test_wrong_options_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["--pairs", "0"])
     assert "--pairs is at least 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        bench.main(["--nodes", "15"])
+    assert "--nodes is 10, 20, 30" in capsys.readouterr().err
 
 
 def test_without_a_browser_it_says_what_is_missing(

@@ -1,4 +1,4 @@
-"""Throughput: two threads, one PUSH and one PULL, as a lab and as plain pyzmq, in turn.
+"""Throughput: each program as a lab and as plain pyzmq, in turn, in one run.
 
 A machine's speed drifts, so no figure stands alone: each pair runs one right after the other, and
 what is reported is the ratio within the pair.
@@ -6,162 +6,185 @@ what is reported is the ratio within the pair.
 
 from __future__ import annotations
 
+import gc
+import math
 import statistics
-import threading
 import time
 from dataclasses import dataclass
-from typing import Any
-
-import zmq
+from typing import TYPE_CHECKING
 
 import zlab
+from zlab.bench.plain import plain
+from zlab.bench.programs import Broker, FanOut, Program, PushPull
 
-LIMIT = 60.0
-"""Seconds that one run may take."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from zlab.ledger.snapshot import Snapshot
+
+_LEAST = 1000  # messages a run
+_NORMAL = 0.93  # standard error of a median = this x interquartile range / root of the number, of a normal distribution
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is compared in one line of the table."""
+
+    program: str
+    size: int
+    """Bytes a message."""
+    trace: str
+    """As in `zlab.run`."""
+
+
+LINES = (
+    Line("push-pull", 100, "adaptive"),
+    Line("push-pull", 10_000, "adaptive"),
+    Line("push-pull", 100, "full"),
+    Line("fan-out", 100, "adaptive"),
+    Line("broker", 100, "adaptive"),
+)
+PROGRAMS: dict[str, Callable[[int, int], Program]] = {"push-pull": PushPull, "fan-out": FanOut, "broker": Broker}
+"""Each is made of about so many messages of so many bytes."""
 
 
 @dataclass(frozen=True)
 class Result:
     """One line of the table."""
 
+    program: str
     transport: str
     size: int
     """Bytes a message."""
+    trace: str
+    """``adaptive`` or ``full``, as in `zlab.run`."""
     plain: float
-    """Messages per second of plain pyzmq, median."""
+    """Messages per second of plain pyzmq, median: as received, of a broker requests with their replies."""
     lab: float
-    """Messages per second of the lab, median."""
+    """The same of the lab, median."""
     ratio: float
     """Lab / plain, median over the pairs."""
+    error: float
+    """Standard error of that median, from the quartiles, as if the ratios were normally distributed."""
     low: float
     """The lowest ratio of a pair."""
+    first_quartile: float
+    third_quartile: float
     high: float
     """The highest ratio of a pair."""
     pairs: int
+    messages: int
+    """In each run."""
     cost: float
     """Processor seconds per second that the lab's clock took, median."""
+    ratios: tuple[float, ...]
+    """Of all pairs, in the order in which they ran."""
 
 
-class Program:
-    """A sender and a receiver: the same two functions for both sides."""
+def probed(program: Program, transport: str, trace: str) -> tuple[float, float]:
+    """Messages per second in a lab with its clock running, and what the clock cost.
 
-    def __init__(self, count: int, size: int) -> None:
-        """Prepare distinct bodies, so that tracing has something to tell apart."""
-        distinct = min(count, 1000)
-        self.bodies = [f"{i:010d}".encode().ljust(size, b"x") for i in range(distinct)]
-        self.rounds = count // distinct
-        self.count = self.rounds * distinct
-        self.began = self.ended = 0.0
-        self.done = threading.Event()
+    Raises:
+        RuntimeError: the ledger does not account for every message.
+    """
+    looks: list[tuple[float, float]] = []
 
-    def sender(self, out: zmq.Socket[bytes]) -> None:
-        """Send all, as fast as the socket takes them."""
-        send = out.send
-        self.began = time.perf_counter()
-        for _ in range(self.rounds):
-            for body in self.bodies:
-                send(body)
+    def listen(_: Snapshot) -> None:
+        looks.append((time.perf_counter(), time.thread_time()))
 
-    def receiver(self, inbox: zmq.Socket[bytes]) -> None:
-        """Receive all."""
-        recv = inbox.recv
-        for _ in range(self.count):
-            recv()
-        self.ended = time.perf_counter()
-        self.done.set()
-
-    def rate(self) -> float:
-        """Messages per second, from the first send to the last recv."""
-        if not self.done.wait(LIMIT):
-            raise TimeoutError(f"{self.count:,} messages did not cross within {LIMIT:g} s")
-        return self.count / (self.ended - self.began)
-
-
-def plain(program: Program, transport: str) -> float:
-    """Messages per second in plain pyzmq: a context for each side, one for both over inproc."""
-    first: zmq.Context[Any] = zmq.Context()
-    second = first if transport == "inproc" else zmq.Context()
-    try:
-        with first.socket(zmq.PUSH) as push, second.socket(zmq.PULL) as pull:
-            push.linger = pull.linger = 0
-            url = "inproc://bench" if transport == "inproc" else "tcp://127.0.0.1:*"
-            push.bind(url)
-            pull.connect(url if transport == "inproc" else push.getsockopt_string(zmq.LAST_ENDPOINT))
-            threads = [
-                threading.Thread(target=program.sender, args=(push,), daemon=True),
-                threading.Thread(target=program.receiver, args=(pull,), daemon=True),
-            ]
-            for thread in threads:
-                thread.start()
-            rate = program.rate()
-            for thread in threads:
-                thread.join(LIMIT)
-            return rate
-    finally:
-        first.term()
-        second.term()
-
-
-def probed(program: Program, transport: str) -> tuple[float, float]:
-    """Messages per second in a lab with its clock running, and what the clock cost."""
-    topology = zlab.Topology(
-        "bench",
-        [
-            zlab.Node("sender", program.sender, out=zlab.PUSH.bind("messages")),
-            zlab.Node("receiver", program.receiver, inbox=zlab.PULL.connect("messages")),
-        ],
-    )
-    costs: list[float] = []
-    with zlab.run(topology, transport=transport) as lab:
-        lab.subscribe(lambda snapshot: costs.append(snapshot.cost))
+    with zlab.run(program.topology, transport=transport, trace=trace) as lab:
+        unsubscribe = lab.subscribe(listen)
         rate = program.rate()
-    row = lab.ledger().iloc[0]
-    if row["expected"] != program.count or row["unaccounted"]:
-        raise RuntimeError(f"the ledger of the benchmark is wrong: {dict(row)}")
-    return rate, max(costs, default=0.0)
+        unsubscribe()  # the last one comes on the thread that stops the lab
+    ledger = lab.ledger()
+    if ledger["expected"].sum() != program.expected or ledger["unaccounted"].any():
+        raise RuntimeError(f"the ledger of the benchmark is wrong, {program.expected:,} expected:\n{ledger}")
+    spans = [last - first for first, last in zip(looks[0], looks[-1], strict=True)] if looks else [0.0, 0.0]
+    return rate, spans[1] / spans[0] if spans[0] else 0.0
 
 
-def measure(transport: str, size: int, count: int, pairs: int) -> Result:
-    """Run pairs in turn and compare within each."""
-    plains, labs, costs = [], [], []
-    for number in range(pairs + 1):
+def measure(line: Line, transport: str, pairs: int, seconds: float) -> Result:
+    """Run pairs in turn and compare within each.
+
+    Args:
+        line: what is compared.
+        transport: ``inproc`` or ``tcp``.
+        pairs: how many.
+        seconds: about how long a run takes, on an average of the two.
+    """
+    make = PROGRAMS[line.program]
+    count = _count(line, transport, seconds)
+
+    def of_plain() -> None:
+        gc.collect()  # what the run before has left must not be cleared away in this one
+        plains.append(plain(make(count, line.size), transport))
+
+    def of_lab() -> None:
+        gc.collect()
+        rate, cost = probed(make(count, line.size), transport, line.trace)
+        labs.append(rate)
+        costs.append(cost)
+
+    plains: list[float] = []
+    labs: list[float] = []
+    costs: list[float] = []
+    for number in range(pairs):
         # The order alternates, so that neither side always finds the machine warm.
-        if number % 2:
-            rate, cost = probed(Program(count, size), transport)
-            base = plain(Program(count, size), transport)
-        else:
-            base = plain(Program(count, size), transport)
-            rate, cost = probed(Program(count, size), transport)
-        if number:  # the first pair warms up
-            plains.append(base)
-            labs.append(rate)
-            costs.append(cost)
-    ratios = [a / b for a, b in zip(labs, plains, strict=True)]
+        for run in (of_lab, of_plain) if number % 2 else (of_plain, of_lab):
+            run()
+    ratios = tuple(a / b for a, b in zip(labs, plains, strict=True))
+    quartiles = statistics.quantiles(ratios, n=4, method="inclusive") if pairs > 1 else ratios * 3
     return Result(
-        transport,
-        size,
-        statistics.median(plains),
-        statistics.median(labs),
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        pairs,
-        statistics.median(costs),
+        program=line.program,
+        transport=transport,
+        size=line.size,
+        trace=line.trace,
+        plain=statistics.median(plains),
+        lab=statistics.median(labs),
+        ratio=statistics.median(ratios),
+        error=_NORMAL * (quartiles[2] - quartiles[0]) / math.sqrt(pairs),
+        low=min(ratios),
+        first_quartile=quartiles[0],
+        third_quartile=quartiles[2],
+        high=max(ratios),
+        pairs=pairs,
+        messages=make(count, line.size).messages,
+        cost=statistics.median(costs),
+        ratios=ratios,
     )
 
 
-def print_table(transports: list[str], pairs: int, seconds: float) -> list[Result]:
-    """Measure every transport and size, and print a line for each."""
-    print("two threads, PUSH to PULL; ratio = lab / plain pyzmq, median of the pairs (lowest to highest)")
-    print(f"{'transport':<10}{'bytes':>7}{'plain msg/s':>14}{'lab msg/s':>13}{'ratio':>8}{'spread':>16}{'clock':>8}")
+def _count(line: Line, transport: str, seconds: float) -> int:
+    """How many messages take so long here; trying it warms up."""
+    make = PROGRAMS[line.program]
+    first = plain(make(_LEAST, line.size), transport)
+    base = plain(make(max(_LEAST, int(first * seconds * 0.3)), line.size), transport)
+    rate, _ = probed(make(max(_LEAST, int(base * seconds * 0.05)), line.size), transport, line.trace)
+    return max(_LEAST, int(2 * seconds / (1 / base + 1 / rate)))
+
+
+def print_table(lines: Iterable[Line], transports: list[str], pairs: int, seconds: float) -> list[Result]:
+    """Measure every line over every transport, and print it."""
+    print("a lab beside the same threads in plain pyzmq; ratio = lab / plain pyzmq, median of the pairs (± its")
+    print("standard error), then the middle half of them and the lowest to highest. push-pull: one PUSH to one PULL;")
+    print(
+        "fan-out: one PUB to ten SUB by topic, what these receive; broker: REQ, ROUTER-DEALER, REP, four each, requests"
+    )
+    print(
+        f"{'program':<11}{'trace':<10}{'bytes':>6}  {'transport':<10}{'plain msg/s':>12}{'lab msg/s':>12}"
+        f"{'ratio':>7}{'':>7}{'middle half':>16}{'spread':>16}{'clock':>7}"
+    )
     results = []
-    for transport in transports:
-        for size, speed in ((100, 1_000_000), (10_000, 200_000)):
-            result = measure(transport, size, max(1000, int(speed * seconds)), pairs)
+    for line in lines:
+        for transport in transports:
+            result = measure(line, transport, pairs, seconds)
             results.append(result)
+            digits = 2 if result.ratio >= 0.1 else 3  # noqa: PLR2004 - two that say something
+            middle = f"{result.first_quartile:.{digits}f} to {result.third_quartile:.{digits}f}"
             print(
-                f"{transport:<10}{size:>7,}{result.plain:>14,.0f}{result.lab:>13,.0f}{result.ratio:>8.2f}"
-                f"{f'({result.low:.2f} to {result.high:.2f})':>16}{result.cost:>8.1%}",
+                f"{result.program:<11}{result.trace:<10}{result.size:>6,}  {transport:<10}{result.plain:>12,.0f}"
+                f"{result.lab:>12,.0f}{result.ratio:>7.{digits}f}{f' ±{result.error:.{digits}f}':>7}{middle:>16}"
+                f"{f'{result.low:.{digits}f} to {result.high:.{digits}f}':>16}{result.cost:>7.1%}",
                 flush=True,
             )
     return results
