@@ -61,6 +61,8 @@ def snapshot(topology, at=1.0, **changes):
 class Fake:
     """A lab that writes down what it is asked."""
 
+    steerable = True
+
     def __init__(self, topology):
         self.topology = topology
         self.latest = snapshot(topology)

@@ -159,11 +159,11 @@ class Observed:
         ``filtered`` (not a loss: not subscribed to), ``uncertain`` (how many of the row's messages
         may belong to a neighbouring row or column; 0 is exact), and a column per reason.
         """
-        return frames.ledger(self._fresh(), self.topology.links)
+        return _ledger(*self._fresh())
 
     def sockets(self) -> pd.DataFrame:
         """A row per socket: type, URLs, options, counts in messages and bytes, rates per second."""
-        return frames.sockets(self._fresh())
+        return frames.sockets(self._fresh()[0])
 
     def latency(self) -> pd.DataFrame:
         """A row per link and per path from end to end: count, p50, p90, p99, p99.9 and max, in seconds.
@@ -171,7 +171,7 @@ class Observed:
         Of the messages that were traced since the lab started: from the call of send to the return
         of recv. Each value is kept to three significant digits, as in HdrHistogram.
         """
-        snapshot = self._fresh()
+        snapshot, _ = self._fresh()
         histograms = zip(snapshot.links, self._clock.book.histograms, strict=True)
         paths = {path: histogram.figures() for path, histogram in tuple(self._clock.book.paths.items())}
         return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, paths)
@@ -193,7 +193,7 @@ class Observed:
         The last 2,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
         ones, ``attrs["sampling"]`` is n where about one message in n is traced now.
         """
-        snapshot = self._fresh()
+        snapshot, _ = self._fresh()
         return self._messages(self._clock.book.journeys.hops(), snapshot)
 
     def journey(self, message: int | bytes | Sequence[bytes]) -> pd.DataFrame:
@@ -210,7 +210,7 @@ class Observed:
         Raises:
             LookupError: no such message is remembered; it may not have been traced.
         """
-        snapshot = self._fresh()
+        snapshot, _ = self._fresh()
         journeys = self._clock.book.journeys
         if not isinstance(message, int):
             parts = [bytes(message)] if isinstance(message, (bytes, bytearray, memoryview)) else list(message)
@@ -232,7 +232,7 @@ class Observed:
         book = self._clock.book
         fates = Fates(
             book.journeys.hops(),
-            self.topology.links,
+            self.topology.links[: len(snapshot.links)],
             snapshot.links,
             dict(book.proxied),
             settled=book.settled(time.perf_counter_ns(), stopped=self._runs.stopped),
@@ -254,8 +254,8 @@ class Observed:
         """Everything as it stands now; at the end of a cell, a picture that needs no kernel."""
         from zlab.views.picture import Picture
 
-        latest = self._fresh()
-        return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=self.topology)
+        latest, topology = self._fresh()
+        return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=topology)
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have a function called with every snapshot, ten times a second, on the lab's own thread.
@@ -265,8 +265,8 @@ class Observed:
         """
         return self._clock.subscribe(listener)
 
-    def _fresh(self) -> Snapshot:
-        return self._clock.latest if self._runs.stopped else self._clock.look()
+    def _fresh(self) -> tuple[Snapshot, Topology]:
+        return (self._clock.latest, self.topology) if self._runs.stopped else self._clock.look_around()
 
     # --- how it is shown -----------------------------------------------------------------------
 
@@ -277,9 +277,14 @@ class Observed:
         if self._dashboard is None:
             self._dashboard = Dashboard(self)
         shown = self._dashboard._repr_mimebundle_(**kwargs)
+        snapshot, topology = self._fresh()
         data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-        picture = {"image/svg+xml": svg(self.topology, self._clock.latest), "text/plain": repr(self)}
+        picture = {"image/svg+xml": svg(topology, snapshot), "text/plain": repr(self)}
         return {**(data or {}), **picture}, metadata
+
+
+def _ledger(snapshot: Snapshot, topology: Topology) -> pd.DataFrame:
+    return frames.ledger(snapshot, topology.links)
 
 
 def check_trace(trace: str) -> bool:

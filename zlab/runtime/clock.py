@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zlab.runtime.node import RunningNode
     from zlab.runtime.watching import WatchedNode
+    from zlab.topology import Topology
 
 PERIOD = 0.1
 """Seconds between two ticks."""
@@ -136,11 +137,15 @@ class Clock:
 
     def look(self) -> Snapshot:
         """How all stands at this moment; what is new in it is still published at the next tick."""
+        return self.look_around()[0]
+
+    def look_around(self) -> tuple[Snapshot, Topology]:
+        """The same, with the topology that it tells of: another look may find it grown."""
         with self._lock:
             snapshot = self._tick()
             self._flights = list(snapshot.flights[-FLIGHTS:])
             self._events = snapshot.events
-            return snapshot
+            return snapshot, self.book.topology
 
     def tick(self) -> Snapshot:
         """Read all probes and enter the ledger; what is new since the last tick goes into the snapshot."""

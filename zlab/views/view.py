@@ -101,6 +101,8 @@ class View(anywidget.AnyWidget):
         if self.outgrown:
             self._unsubscribe()
             return
+        if self.fixed and len(snapshot.links) != len(self._topology.links):
+            return  # it was taken before the program grew
         with self._lock:
             self.collect(snapshot)
             last = snapshot.state == "stopped"
