@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 TRACE_LIMIT = 400
 """Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
@@ -77,17 +77,53 @@ class Counts(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class Ask:
+    """A set of prefixes that subscribers ask a publisher for: however many ask for it, it is counted once."""
+
+    prefixes: tuple[bytes, ...]
+    count: int = 0
+    """Messages that matched it since somebody asked; written by the publisher's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that a publisher is asked for, as its probe looks it up."""
+
+    single: tuple[tuple[int, Mapping[bytes, Ask]], ...] = ()
+    """Those of one prefix, by its length: a message has one beginning of each."""
+    several: tuple[Ask, ...] = ()
+    """Those of more than one prefix, which may overlap."""
+
+
+@dataclass(slots=True, eq=False)
 class Filter:
     """What one subscriber asked for, and how many messages of one publisher matched it."""
 
     publisher: Recording
     receiver: Recording
-    prefixes: tuple[bytes, ...]
     began: int
     """What the publisher had sent when the subscriber came."""
+    asks: tuple[Ask, int] = field(default_factory=lambda: (Ask(()), 0))
+    """What it asks for now, and what its own count has more than that one's."""
     ended: int | None = None
     """What it had sent when the subscriber went."""
-    matched: int = 0
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """What it asks for now."""
+        return self.asks[0].prefixes
+
+    @property
+    def matched(self) -> int:
+        """Messages that have matched so far."""
+        ask, more = self.asks
+        return ask.count + more
+
+    def turn_to(self, other: Ask) -> None:
+        """Count by another set of prefixes from now on."""
+        ask, more = self.asks
+        # In one assignment, without a call: the publisher counts on meanwhile.
+        self.asks = other, ask.count + more - other.count
 
     @property
     def filtered(self) -> int:
@@ -125,6 +161,8 @@ class Recording:
     """Where a ``zmq.proxy`` moves this socket's messages: its counts instead of the probe's."""
     filters: tuple[Filter, ...] = ()
     """Of the subscribers that face this publisher now; replaced as a whole, never changed in place."""
+    asked: Asked = field(default_factory=Asked)
+    """What these ask for; replaced as a whole likewise."""
     aimed: list[Filter] = field(default_factory=list)
     """All filters that this publisher has ever had."""
     subscriptions: tuple[bytes, ...] = ()
@@ -253,9 +291,8 @@ class Recordings:
         with self._lock:
             recording.subscriptions = prefixes
             for publisher in self.live:
-                for known in publisher.filters:
-                    if known.receiver is recording:
-                        known.prefixes = prefixes
+                if any(known.receiver is recording for known in publisher.filters):
+                    _ask(publisher)
 
     def option(self, recording: Recording, option: int, value: object) -> None:
         """Hear that a socket option was set; a lab that made the socket knows."""
@@ -295,9 +332,26 @@ def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
         known.setdefault(each.receiver, []).append(each)
     # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
     sent = publisher.counts().sent
-    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, r.subscriptions, sent) for r in receivers)
+    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, sent) for r in receivers)
     if set(wanted) != set(publisher.filters):
         for gone in set(publisher.filters) - set(wanted):
+            gone.turn_to(Ask(gone.prefixes))  # which nobody counts
             gone.ended = sent
         publisher.filters = wanted
         publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)
+        _ask(publisher)
+
+
+def _ask(publisher: Recording) -> None:
+    """Let a publisher's probe look up what its subscribers ask for now."""
+    wanted = {each: tuple(sorted(set(each.receiver.subscriptions))) for each in publisher.filters}
+    known = {each.prefixes: each.asks[0] for each in publisher.filters}
+    asks = {prefixes: known.get(prefixes) or Ask(prefixes) for prefixes in wanted.values() if prefixes}
+    single: dict[int, dict[bytes, Ask]] = {}
+    for prefixes, ask in asks.items():
+        if len(prefixes) == 1:
+            single.setdefault(len(prefixes[0]), {})[prefixes[0]] = ask
+    publisher.asked = Asked(tuple(single.items()), tuple(a for p, a in asks.items() if len(p) > 1))
+    for each, prefixes in wanted.items():
+        if each.asks[0] is not asks.get(prefixes) and (each.prefixes or prefixes):
+            each.turn_to(asks.get(prefixes) or Ask(()))

@@ -119,9 +119,14 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             failed(error, data)
             raise
         sent += 1.0
-        for wanted in recording.filters:
-            if data.startswith(wanted.prefixes):
-                wanted.matched += 1
+        asked = recording.asked
+        for length, heads in asked.single:
+            ask = heads.get(data[:length])
+            if ask is not None:
+                ask.count += 1
+        for ask in asked.several:
+            if data.startswith(ask.prefixes):
+                ask.count += 1
         return None
 
     def other_send(
@@ -166,9 +171,11 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         return watching
 
     def match(topic: bytes) -> None:
-        for wanted in recording.filters:
-            if topic.startswith(wanted.prefixes):
-                wanted.matched += 1
+        for length, heads in recording.asked.single:
+            if topic[:length] in heads:
+                heads[topic[:length]].count += 1
+        for ask in recording.asked.several:
+            ask.count += topic.startswith(ask.prefixes)
 
     def observed_send(
         self: Any,
