@@ -18,6 +18,7 @@ import pytest
 import zlab
 from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
 from zlab.recording import Event
+from zlab.topology import Topology
 from zlab.views import batch, charts, layout, terminal, units
 from zlab.views.commands import Commands
 from zlab.views.dashboard import Dashboard
@@ -254,6 +255,29 @@ def test_a_sample_comes_in_bursts_and_is_dealt_out_until_the_next_one(lab):
         shown.append(flow.tick(taken)[0]["shown"])
     assert shown[4:12] == [3] * 8  # from the second burst on it is known how long they must last
     assert sum(shown[:4]) == batch.MOST_ON_LINK
+
+
+def test_a_program_that_is_watched_grows_in_its_dashboard():
+    pipeline = zlab.patterns.pipeline()
+    lab = Fake(Topology.observed("program", ()))
+    lab.steerable = False
+    dashboard = Dashboard(lab)
+    (grid,) = dashboard.children
+    first = dashboard.flow
+    assert dashboard.ledger not in grid.children
+    lab.publish(at=1.0)
+    lab.publish(at=2.0)
+    lab.topology = pipeline
+    lab.publish(at=3.0)
+    assert dashboard.flow is not first
+    assert grid.children[:3] == (dashboard.controls, dashboard.flow, dashboard.ledger)
+    assert [node["name"] for node in dashboard.flow.graph["nodes"]] == [node.name for node in pipeline.nodes]
+    figure = charts.figure(dashboard.history, live=True)
+    lab.publish(at=4.0)
+    charts.update(figure, dashboard.history)
+    named = [trace.name for trace in figure.data if trace.visible is not False]
+    assert (len(named), named[-2:]) == (len(pipeline.links) + 2, ["p50", "p99"])
+    assert "no socket yet" in svg(Topology.observed("program", ()))
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.__name__)

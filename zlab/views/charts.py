@@ -44,6 +44,7 @@ class History:
     def __init__(self, topology: Topology, *, grows: bool = False) -> None:
         """Empty: all values are missing."""
         self._groups = groups(topology)
+        self._links = len(topology.links)
         self.most = LINES if grows else len(self._groups)
         """Lines that the plot has room for."""
         self._lock = threading.Lock()
@@ -57,6 +58,7 @@ class History:
         """Draw the links of a topology that has grown; lines of the same name go on."""
         with self._lock:
             before, self._groups = self._groups, groups(topology)
+            self._links = len(topology.links)
             rates: NDArray[np.float32] = np.full((len(self._groups), POINTS), np.nan, dtype=np.float32)
             old = list(before)
             for i, name in enumerate(self._groups):
@@ -71,7 +73,7 @@ class History:
 
     def add(self, snapshot: Snapshot) -> bool:
         """Take a snapshot in, if it is time for a point; says whether it was."""
-        if snapshot.at - self._at < PERIOD - 0.01:
+        if snapshot.at - self._at < PERIOD - 0.01 or len(snapshot.links) < self._links:
             return False
         missed = 1 if self._at == float("-inf") else round((snapshot.at - self._at) / PERIOD)
         self._at = snapshot.at
@@ -84,7 +86,8 @@ class History:
                 array[:, -steps:] = np.nan
             late = max(1, missed) if missed <= _LATE else 1
             rates = [[sum(snapshot.links[i].rate for i in links)] for links in self._groups.values()]
-            self._rates[:, -late:] = rates
+            if rates:
+                self._rates[:, -late:] = rates
             if latency is not None and snapshot.state == "running":
                 self._latency[:, -late:] = [[latency.p50], [latency.p99]]
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
     from zlab.ledger.snapshot import Snapshot
     from zlab.views.source import Source
+
+
+_LOADING = (
+    20.0  # seconds that a browser may take to load a view: one that is closed meanwhile is an error on its console
+)
 
 
 class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no types
@@ -45,7 +51,8 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self._holder.add_class("zlab-charts")
         self._charts_seen: dict[str, bool] = {}
         self._changed = False
-        self._grid = ipywidgets.Box((self.controls, self.flow, self.ledger, self.events, self._holder))
+        self._replaced: list[tuple[float, Flow | Ledger]] = []
+        self._grid = ipywidgets.Box(self._parts())
         self._grid.add_class("zlab-grid")
         super().__init__(children=(self._grid,))
         self.add_class("zlab-dashboard")  # its width decides how many columns the grid has
@@ -66,15 +73,22 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         if snapshot.state == "stopped":
             self._unsubscribe()
 
+    def _parts(self) -> tuple[Any, ...]:
+        if not self._source.topology.links:  # of a program that has only begun there is not much to show
+            return self.controls, self.flow, self.events
+        return self.controls, self.flow, self.ledger, self.events, self._holder
+
     def _grow(self) -> None:
         """Put views of all that there is by now in the place of those that were made for less."""
         old = self.flow, self.ledger
         self.flow = Flow(self._source, commands=self._commands, told=self._told, moved=self.flow.moved)
         self.ledger = Ledger(self._source)
         self.history.grow(self._source.topology)
-        self._grid.children = (self.controls, self.flow, self.ledger, self.events, self._holder)
-        for view in old:
-            view.close()
+        self._grid.children = self._parts()
+        now = monotonic()
+        self._replaced += [(now, view) for view in old]
+        while self._replaced and self._replaced[0][0] < now - _LOADING:
+            self._replaced.pop(0)[1].close()
 
     def _told(self, content: dict[str, Any]) -> None:
         view = str(content.get("v", ""))
