@@ -64,6 +64,7 @@ class Book:
         self._specs: dict[str, Socket] = dict(topology.sockets())
         self._inproc = inproc
         self._strangers: frozenset[str] = frozenset()
+        self._before: dict[Link, int] = {}  # what a publisher had sent when a stranger was first seen
         self._tally = Tally()
         self._exchanges = list(self._group(topology.links))
         self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
@@ -112,6 +113,7 @@ class Book:
         self._capacities = [self._capacity(link) for link in topology.links]
         for i, link in enumerate(fresh, known):
             self._index[link.sender, link.receiver].append(i)
+            self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
             self._matcher.face(link)
             self.histograms.append(Histogram())
             self._recent.append(deque(maxlen=2000))
@@ -289,7 +291,7 @@ class Book:
 
     def _strange_row(self, link: Link) -> Row:
         if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known
-            sent = self._second.get(link.sender, _NOTHING).sent
+            sent = self._second.get(link.sender, _NOTHING).sent - self._before.get(link, 0)
             return Row(sent, sent, 0, {}, {}, uncertain=sent)
         watched = sum(
             f.matched for s in self._subscriptions[link.receiver] for lives in s.filters.values() for f in lives
