@@ -21,6 +21,8 @@ from nbclient import NotebookClient
 from zmq.devices import ThreadProxy
 
 import zlab
+from zlab.probe import observer_of
+from zlab.runtime.discovery import SEEN_LIMIT
 
 # --- the programs that everyone meets first --------------------------------------------------------------------------
 
@@ -519,6 +521,29 @@ def test_a_device_is_seen_through():
             assert not lab.ledger()["unaccounted"].any()
         context.term()
         device.join(5)
+
+
+def test_a_context_that_nobody_looks_at_remembers_no_end_of_sockets():
+    with ended(zlab.Context()) as context:
+        for _ in range(SEEN_LIMIT + 50):
+            with context.socket(zmq.PAIR) as socket:
+                socket.bind("inproc://x")
+        recordings = observer_of(context).recordings
+        assert len(recordings.seen) <= SEEN_LIMIT
+        assert len(recordings.retired) <= SEEN_LIMIT
+
+
+def test_sockets_of_a_drop_in_are_watched_anew_where_more_is_asked_for():
+    with ended(zlab.Context()) as context:
+        with context.socket(zmq.PUSH) as out, context.socket(zmq.PULL) as inbox:
+            out.bind("inproc://x")
+            inbox.connect("inproc://x")
+            with zlab.watch(context, key=lambda frames: frames[-1][:1]) as lab:
+                out.send(b"a1")
+                assert inbox.recv() == b"a1"
+                eventually(lambda: list(lab.ledger()["delivered"]) == [1])
+                eventually(lambda: lab.messages()["fate"].tolist() == ["delivered"])
+                assert len(lab.journey([b"a2"])) == 1  # the same message, says the key
 
 
 def test_large_messages_are_counted_to_the_byte():

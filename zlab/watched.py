@@ -107,6 +107,9 @@ def watch(
         raise ValueError("this context is watched already: stop() that first")
     plain = key is None and not full
     watching = known[0] if known and plain else Watching(name, key=key, full=full)
+    for other in known:
+        if other is not watching:
+            other.stop()  # it has written down in another way: its sockets are watched anew
     for context in chosen:
         if observer_of(context) is not watching:
             observe(context, watching)

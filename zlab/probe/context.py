@@ -27,7 +27,6 @@ class WatchedContext(zmq.Context[T], Generic[T]):
     """A ``zmq.Context`` whose sockets are probed from their first message on."""
 
     _repr_cls = "zmq.Context"
-    _observer: Observer | None = None
 
     def socket(self, socket_type: int, socket_class: Any = None, **kwargs: Any) -> T:
         """Make a socket, as ``zmq.Context.socket``."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+SEEN_LIMIT = 1_000
+"""Sockets that are remembered while nobody looks: of more, those that have closed are let go."""
+
 _HUBS = {"PUB", "XPUB", "XSUB", "ROUTER", "REP", "PULL"}
 _PUBLISHERS = {"PUB", "XPUB"}
 _SUBSCRIBERS = {"SUB", "XSUB"}
@@ -121,6 +124,8 @@ class Discovered(Recordings):
         """Put the probe under a socket; one that another lab watches is left to it."""
         if self._over or getattr(socket, "_recording", None) is not None:
             return
+        if len(self.seen) >= SEEN_LIMIT:
+            self._let_go()
         kind = zmq.SocketType(socket.type).name if socket.type in set(zmq.SocketType) else str(socket.type)
         recording = Recording("", "", kind)
         seen = Seen(
@@ -207,6 +212,13 @@ class Discovered(Recordings):
     def forget(self, recording: Recording) -> None:
         """Let go of a socket that has closed: it never had a place, or another has taken it over."""
         self.seen.pop(recording, None)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            for seen in tuple(self.seen.values()):
+                if seen.closed and not seen.placed:
+                    del self.seen[seen.recording]
+            self.retired = tuple(r for r in self.retired if r.node or r in self.seen)
 
     def end(self) -> None:
         """Watch no more; the sockets go on."""

@@ -121,7 +121,9 @@ class Watching:
         self._untold = False  # whether it has grown, and nobody has been told
         self._discovering = threading.Lock()
         self._told_limit = False
-        self._early: list[tuple[str, Recording, str, float]] = []  # events of sockets that have no name yet
+        self._early: deque[tuple[str, Recording, str, float]] = deque(
+            maxlen=EVENT_LIMIT
+        )  # events of sockets that have no name yet
 
     def opened(self, socket: zmq.Socket[Any], context: zmq.Context[Any], maker: FrameType | None) -> None:
         """Hear of an open socket, from the probe."""
@@ -227,9 +229,10 @@ class Watching:
         node.recordings = (*(r for r in node.recordings if r.socket != recording.socket), recording)
         self._homes[recording] = node
         self._places.append(seen)
-        for kind, of, detail, at in [e for e in self._early if e[1] is recording]:
+        for entry in [e for e in tuple(self._early) if e[1] is recording]:
+            kind, of, detail, at = entry
             self._write(Event(at, kind, of.node, of.socket, detail))
-        self._early = [e for e in self._early if e[1] is not recording]
+            self._early.remove(entry)
         return True
 
     def _succeed(self, node: WatchedNode, name: str) -> None:
