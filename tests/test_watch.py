@@ -525,9 +525,9 @@ def test_a_device_is_seen_through():
 
 def test_a_context_that_nobody_looks_at_remembers_no_end_of_sockets():
     with ended(zlab.Context()) as context:
-        for _ in range(SEEN_LIMIT + 50):
+        for number in range(SEEN_LIMIT + 50):
             with context.socket(zmq.PAIR) as socket:
-                socket.bind("inproc://x")
+                socket.bind(f"inproc://{number}")
         recordings = observer_of(context).recordings
         assert len(recordings.seen) <= SEEN_LIMIT
         assert len(recordings.retired) <= SEEN_LIMIT
