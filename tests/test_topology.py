@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zlab
-from zlab import topology as module
-from zlab.topology import SocketType
+from zlab import sockets as module
+from zlab.sockets import SocketType
 
 
 def speaks(out):
@@ -67,8 +67,8 @@ types = st.sampled_from(SocketType)
 
 @given(types, types)
 def test_facing_is_mutual_and_a_topology_agrees_with_it(one, other):
-    faces = other in module._PEERS[one]
-    assert faces == (one in module._PEERS[other])
+    faces = other in module.PEERS[one]
+    assert faces == (one in module.PEERS[other])
     for ends in ((one.bind("x"), other.connect("x")), (one.connect("x"), other.bind("x"))):
         if faces:
             topology = pair_of(*ends)

@@ -2,22 +2,8 @@
 
 from zlab import checks, faults, nodes, patterns
 from zlab.lab import Lab, run
-from zlab.topology import (
-    DEALER,
-    PAIR,
-    PUB,
-    PULL,
-    PUSH,
-    REP,
-    REQ,
-    ROUTER,
-    SUB,
-    XPUB,
-    XSUB,
-    Node,
-    Topology,
-    TopologyError,
-)
+from zlab.sockets import DEALER, PAIR, PUB, PULL, PUSH, REP, REQ, ROUTER, SUB, XPUB, XSUB, TopologyError
+from zlab.topology import Node, Topology
 from zlab.watched import Context, Watched, watch
 
 __version__ = "0.1.0"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from zlab.observed import Observed, check_trace, delivered
 from zlab.runtime import registry
 from zlab.runtime.run import Run
-from zlab.topology import Topology, TopologyError
+from zlab.sockets import TopologyError
+from zlab.topology import Topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zlab.bench.programs import Program
-    from zlab.topology import Socket, Topology
+    from zlab.sockets import Socket
+    from zlab.topology import Topology
 
     ZMQSocket = zmq.Socket[bytes]
 

@@ -199,7 +199,7 @@ def _meanings(pattern: Pattern) -> dict[str, str]:
 
 def _run(options: argparse.Namespace) -> int:
     from zlab.cli.running import run
-    from zlab.topology import TopologyError
+    from zlab.sockets import TopologyError
 
     try:
         topology = options.pattern(**{knob: getattr(options, knob) for knob in options.knobs})

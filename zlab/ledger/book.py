@@ -27,12 +27,13 @@ from zlab.ledger.strangers import of_strangers, with_strangers
 from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
-from zlab.topology import Link, Socket, SocketType, Topology
+from zlab.sockets import Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zlab.ledger.reading import Reading
+    from zlab.topology import Link, Topology
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken

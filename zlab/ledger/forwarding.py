@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.topology import Link, Socket, SocketType
+from zlab.sockets import Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zlab.recording import Counts
+    from zlab.topology import Link
 
 
 _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zlab.topology import Socket, SocketType
+from zlab.sockets import Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

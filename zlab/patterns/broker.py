@@ -8,7 +8,8 @@ import zmq
 
 from zlab.nodes import at_least
 from zlab.patterns.request_reply import Client, Server
-from zlab.topology import DEALER, REP, REQ, ROUTER, Node, Topology
+from zlab.sockets import DEALER, REP, REQ, ROUTER
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     ZMQSocket = zmq.Socket[bytes]

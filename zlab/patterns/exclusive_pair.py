@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, padded
-from zlab.topology import PAIR, Node, Topology
+from zlab.sockets import PAIR
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq

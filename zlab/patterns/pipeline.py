@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, sink, work
-from zlab.topology import PULL, PUSH, Node, Topology
+from zlab.sockets import PULL, PUSH
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq

@@ -7,7 +7,8 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, padded
-from zlab.topology import PUB, SUB, Node, Topology
+from zlab.sockets import PUB, SUB
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

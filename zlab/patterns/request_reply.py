@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, padded, work
-from zlab.topology import REP, REQ, Node, Topology
+from zlab.sockets import REP, REQ
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from zlab.topology import TRANSPORTS, TopologyError, is_url
+from zlab.sockets import TopologyError
+from zlab.topology import TRANSPORTS, is_url
 
 
 class Endpoints:

@@ -19,12 +19,13 @@ from zlab.recording import Recording, Recordings
 from zlab.runtime.gates import NodeGate, SocketGate
 from zlab.runtime.interrupt import NodeEnded, interrupt
 from zlab.runtime.options import apply_options
-from zlab.topology import Node, Socket, SocketType, TopologyError
+from zlab.sockets import Socket, SocketType, TopologyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zlab.runtime.endpoints import Endpoints
+    from zlab.topology import Node
 
 Report = Callable[[str, str, str, str], None]
 """Takes the kind, the node, the socket and the detail of an event."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import zmq
 
-from zlab.topology import Socket, TopologyError
+from zlab.sockets import Socket, TopologyError
 
 _SEVERAL = {"subscribe", "unsubscribe"}
 

@@ -18,7 +18,8 @@ from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import World
 from zlab.runtime.outside import outside_peers
 from zlab.runtime.run import EVENT_LIMIT
-from zlab.topology import Node, Socket, SocketType, Topology
+from zlab.sockets import Socket, SocketType
+from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zlab.topology import DEALER, PAIR, REP, REQ, SocketType
+from zlab.sockets import DEALER, PAIR, REP, REQ, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import networkx as nx
 
-    from zlab.topology import Link, Node, Socket, Topology
+    from zlab.sockets import Socket
+    from zlab.topology import Link, Node, Topology
 
 GAP = 150.0
 """Between two layers: room for lanes, endpoint names and queues."""
