@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zlab.views import palette
+from zlab.views.carried import Carried
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,10 +30,6 @@ LINES = 8
 """Lines of the throughput plot, at the most."""
 _LONGEST = 46  # letters of a plot's title
 _LATE = 4  # points: a snapshot so late stands for those that it missed, a longer gap is shown
-COLOURS = ("#2f8fd0", "#e0702a", "#1fa37c", "#cf78ad", "#d9a01c", "#7a6fd0", "#8a7a3a", "#7d8794")
-"""Told apart by colour-blind people, legible on white and on black."""
-_TEXT = "#858d98"
-_GRID = "rgba(133,141,152,0.22)"
 
 
 class History:
@@ -45,6 +44,7 @@ class History:
         """Empty: all values are missing."""
         self._groups = groups(topology)
         self._links = len(topology.links)
+        self._carried = Carried(self._links)
         self.most = LINES if grows else len(self._groups)
         """Lines that the plot has room for."""
         self._lock = threading.Lock()
@@ -59,6 +59,7 @@ class History:
         with self._lock:
             before, self._groups = self._groups, groups(topology)
             self._links = len(topology.links)
+            self._carried.grow(self._links)
             rates: NDArray[np.float32] = np.full((len(self._groups), POINTS), np.nan, dtype=np.float32)
             old = list(before)
             for i, name in enumerate(self._groups):
@@ -71,8 +72,20 @@ class History:
         """What the rows of `rates` are."""
         return tuple(self._groups)
 
+    @property
+    def strokes(self) -> list[tuple[str, str]]:
+        """Colour and dash of each line: the colour of its messages, grey where they are of several kinds or unknown."""
+        with self._lock:
+            kinds = [self._carried.kinds(links) for links in self._groups.values()]
+        colours = [palette.KINDS[kind[0] % len(palette.KINDS)] if len(kind) == 1 else palette.QUIET for kind in kinds]
+        return [
+            (colour, palette.DASHES[colours[:i].count(colour) % len(palette.DASHES)])
+            for i, colour in enumerate(colours)
+        ]
+
     def add(self, snapshot: Snapshot) -> bool:
         """Take a snapshot in, if it is time for a point; says whether it was."""
+        self._carried.add(snapshot)
         if snapshot.at - self._at < PERIOD - 0.01 or len(snapshot.links) < self._links:
             return False
         missed = 1 if self._at == float("-inf") else round((snapshot.at - self._at) / PERIOD)
@@ -153,10 +166,11 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
             history.add(snapshot)
     x, rates, latency = history.arrays()
     drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=_live()() if live else None)
-    names = history.names
+    names, strokes = history.names, history.strokes
     for i in range(history.most):
         name = names[i] if i < len(names) else ""
-        line = {"color": COLOURS[i % len(COLOURS)], "width": 1.8}
+        colour, dash = strokes[i] if name else (palette.QUIET, "solid")
+        line = {"color": colour, "dash": dash, "width": 1.8}
         hover = "%{y:.3s} /s<extra>" + name + "</extra>"
         y = rates[i] if name else np.full_like(x, np.nan)
         shown = bool(name)
@@ -164,18 +178,24 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
             x=x, y=y, name=name, line=line, mode="lines", hovertemplate=hover, visible=shown, row=1, col=1
         )
     for i, (name, dash) in enumerate((("p50", "solid"), ("p99", "dot"))):
-        line = {"color": COLOURS[5], "width": 1.8, "dash": dash}
+        line = {"color": palette.QUIET, "width": 1.8, "dash": dash}
         hover = "%{y:.3s}s<extra>" + name + "</extra>"
         drawn.add_scatter(
             x=x, y=latency[i], name=name, line=line, mode="lines", hovertemplate=hover, legend="legend2", row=1, col=2
         )
     drawn.update_layout(**_looks(history, live=live))
     drawn.update_xaxes(
-        range=[x[0] + 0.1, 0], ticksuffix=" s", gridcolor=_GRID, zeroline=False, fixedrange=live, dtick=10, tick0=0
+        range=[x[0] + 0.1, 0],
+        ticksuffix=" s",
+        gridcolor=palette.GRID,
+        zeroline=False,
+        fixedrange=live,
+        dtick=10,
+        tick0=0,
     )
     drawn.update_yaxes(rangemode="tozero", nticks=5)
     for axes in (drawn.update_xaxes, drawn.update_yaxes):
-        axes(gridcolor=_GRID, zeroline=False, fixedrange=live)
+        axes(gridcolor=palette.GRID, zeroline=False, fixedrange=live)
     drawn.update_yaxes(ticksuffix="/s", tickformat="~s", row=1, col=1)
     drawn.update_yaxes(ticksuffix="s", tickformat="~s", row=1, col=2)
     return drawn
@@ -219,6 +239,9 @@ def update(drawn: go.FigureWidget, history: History) -> None:
             trace.y = y
             if trace.name != name:
                 trace.update(name=name, visible=True, hovertemplate="%{y:.3s} /s<extra>" + name + "</extra>")
+        for trace, (colour, dash) in zip(drawn.data, history.strokes, strict=False):
+            if (trace.line.color, trace.line.dash) != (colour, dash):
+                trace.line.update(color=colour, dash=dash)
         for trace, y in zip(drawn.data[-2:], latency, strict=True):
             trace.y = y
         title = _titles(history)[1]["text"]
@@ -230,7 +253,7 @@ def _titles(history: History) -> list[dict[str, Any]]:
     texts = ("Throughput, messages per second", f"Latency, {_cut(history.path) or 'nothing traced yet'}")
     common = {"y": 1.0, "yanchor": "bottom", "yshift": 22, "showarrow": False, "xanchor": "left", "yref": "paper"}
     return [
-        {"text": text, "x": 0, "xref": domain, "font": {"size": 12.5, "color": _TEXT}, **common}
+        {"text": text, "x": 0, "xref": domain, "font": {"size": 12.5, "color": palette.QUIET}, **common}
         for text, domain in zip(texts, ("x domain", "x2 domain"), strict=True)
     ]
 
@@ -250,7 +273,7 @@ def _looks(history: History, *, live: bool) -> dict[str, Any]:
         "margin": {"l": 52, "r": 14, "t": 46, "b": 24},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _TEXT, "size": 11, "family": "system-ui, -apple-system, 'Segoe UI', sans-serif"},
+        "font": {"color": palette.QUIET, "size": 11, "family": "system-ui, -apple-system, 'Segoe UI', sans-serif"},
         "hovermode": "x",
         "annotations": _titles(history),
         "legend": {**legend, "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top"},

@@ -22,7 +22,7 @@ function render({ model, el, signal }) {
   const flights = new Flights(graph);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let lanes = [], names = [];
-  let style = STYLES.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
+  let style = PALETTE.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
   let view = { scale: 1, x: 0, y: 0 }, home = null, fitted_ = true, width = 0, height = 0, dpr = 1;
   let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
   let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, sprites = null, spriteKey = "";
@@ -151,11 +151,7 @@ function render({ model, el, signal }) {
   }
 
   function drawLegend() {
-    legend.replaceChildren(...kinds.map((kind, i) => {
-      const dot = make("i");
-      dot.style.background = style.kinds[i % style.kinds.length];
-      return make("span", {}, dot, kind || "(empty)");
-    }));
+    legend.replaceChildren(...kinds.map((kind, i) => make("span", {}, mark(i), kind || "(empty)")));
   }
 
   // ---- drawing ----------------------------------------------------------------------------------------------
@@ -374,7 +370,7 @@ function render({ model, el, signal }) {
   function theme() {
     const dark = darkTheme(el);
     el.classList.toggle("zlab-dark", dark);
-    style = { ...(dark ? STYLES.dark : STYLES.light), page: getComputedStyle(stage).backgroundColor };
+    style = { ...(dark ? PALETTE.dark : PALETTE.light), page: getComputedStyle(stage).backgroundColor };
     drawLegend();
     redraw();
   }

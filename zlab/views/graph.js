@@ -1,22 +1,6 @@
 // The still part of the picture: where cards and lanes are, and how they are drawn.
 
 const SLOT = 13;
-const STYLES = {
-  light: {
-    ink: "#1f2933", soft: "#5c6773", edge: "#a3adba", card: "#ffffff", cardEdge: "#d5dbe3", page: "#ffffff",
-    queue: "#eef1f5", amber: "#c77700", red: "#c9372c",
-    states: { running: "#12855f", "blocked in recv": "#2f7fc1", "blocked in send": "#b86e00", paused: "#6d5fd0",
-      killed: "#87919d", failed: "#c9372c", finished: "#12855f", starting: "#87919d", stopped: "#87919d" },
-    kinds: ["#0072b2", "#d55e00", "#009e73", "#c45b97", "#b98500", "#4a9fd8", "#6a51a3", "#6b7280"],
-  },
-  dark: {
-    ink: "#e6e9ee", soft: "#a3adba", edge: "#5b6675", card: "#22272e", cardEdge: "#3d4651", page: "#111111",
-    queue: "#2c333c", amber: "#f0a030", red: "#ff6b5e",
-    states: { running: "#3ecf9b", "blocked in recv": "#6cb4f0", "blocked in send": "#f0a030", paused: "#a99cf5",
-      killed: "#7d8794", failed: "#ff6b5e", finished: "#3ecf9b", starting: "#9aa4b0", stopped: "#9aa4b0" },
-    kinds: ["#56a9e8", "#f08a4b", "#34c79a", "#e79ac6", "#f0c040", "#9ad2f5", "#b3a2f0", "#b6bec8"],
-  },
-};
 const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif";
 
 // The curves of all links, from the boxes as they stand now: lanes.py does the same for the still picture.
@@ -201,7 +185,7 @@ function drawCard(g, node, box, look, style, scale, lit) {
   }
   g.setLineDash(look.state === "killed" ? [5, 4] : []);
   g.lineWidth = look.state === "failed" ? 2.2 : 1.3;
-  g.strokeStyle = look.state === "failed" || look.state === "paused" ? colour : dead ? style.edge : style.cardEdge;
+  g.strokeStyle = look.state === "failed" || look.state === "paused" ? colour : dead ? style.edge : style.card_edge;
   g.stroke();
   g.setLineDash([]);
 

@@ -16,10 +16,10 @@ const COLUMNS = [
 function render({ model, el, signal }) {
   const body = make("tbody");
   const rows = model.get("links").map(([sender, receiver]) => {
-    const name = make("th.zlab-link", { scope: "row", title: `${sender} → ${receiver}` }, ...half(sender), make("i", {}, "→"), ...half(receiver));
+    const name = make("th.zlab-link", { scope: "row", title: `${sender} → ${receiver}` }, make("span.zlab-kinds"), ...half(sender), make("i", {}, "→"), ...half(receiver));
     const cells = COLUMNS.slice(1).map(() => make("td"));
     body.append(make("tr", {}, name, ...cells));
-    return cells;
+    return Object.assign(cells, { dots: name.firstChild, kinds: "" });
   });
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
   const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
@@ -53,10 +53,15 @@ function render({ model, el, signal }) {
 
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
   const wire = attach({ model, el, signal }, {
-    message(_, buffers) {
+    message(content, buffers) {
       json(buffers[0]).forEach((row, i) => {
-        const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered] = row;
+        const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds] = row;
         const cells = rows[i];
+        if (cells.kinds !== String(kinds)) { // the colours that its messages have in the other views
+          cells.kinds = String(kinds);
+          cells.dots.replaceChildren(...kinds.slice(0, 4).map((kind) => mark(kind)));
+          cells.dots.title = kinds.map((kind) => content.kinds[kind] || "(empty)").join(", ");
+        }
         const about = uncertain ? ` ±${count(uncertain)}` : "";
         put(cells[0], count(expected) + about, "", filtered ? `and ${count(filtered)} filtered: not subscribed to` : "");
         put(cells[1], count(delivered));

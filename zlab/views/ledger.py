@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from zlab.views.carried import Carried
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
@@ -30,24 +31,29 @@ class Ledger(View):
     def __init__(self, source: Source, **rest: Any) -> None:
         """Name the rows."""
         self._last = b""
+        self._carried = Carried(len(source.topology.links))
         super().__init__(source, links=[[link.sender, link.receiver] for link in source.topology.links], **rest)
+
+    def collect(self, snapshot: Snapshot) -> None:
+        """Learn what each link carries."""
+        self._carried.add(snapshot)
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """All rows."""
-        self._last = rows(snapshot)
-        return {}, [self._last]
+        self._last = rows(snapshot, self._carried)
+        return {"kinds": list(snapshot.kinds)}, [self._last]
 
     def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
         """All rows, when one has changed."""
-        fresh = rows(snapshot)
+        fresh = rows(snapshot, self._carried)
         if fresh == self._last:
             return None
         self._last = fresh
-        return {}, [fresh]
+        return {"kinds": list(snapshot.kinds)}, [fresh]
 
 
-def rows(snapshot: Snapshot) -> bytes:
-    """The table's figures as JSON, in the order of its columns."""
+def rows(snapshot: Snapshot, carried: Carried) -> bytes:
+    """The table's figures as JSON, in the order of its columns, and the kinds of each link's messages."""
     table = [
         [
             link.expected,
@@ -62,7 +68,8 @@ def rows(snapshot: Snapshot) -> bytes:
             link.uncertain,
             link.capacity,
             link.filtered,
+            carried.kinds((i,)),
         ]
-        for link in snapshot.links
+        for i, link in enumerate(snapshot.links)
     ]
     return json.dumps(table, separators=(",", ":")).encode()

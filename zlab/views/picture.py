@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import NodeState, Snapshot
-from zlab.views import units
+from zlab.views import palette, units
 from zlab.views.lanes import binds, lanes, names
 from zlab.views.layout import cards, described
 
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from zlab.views.lanes import Lane
     from zlab.views.layout import Card
 
-COLOUR = {
-    NodeState.STARTING: "#7d8794",
-    NodeState.RUNNING: "#1a936f",
-    NodeState.RECV: "#2f7fc1",
-    NodeState.SEND: "#c77700",
-    NodeState.PAUSED: "#7a6fd0",
-    NodeState.KILLED: "#7d8794",
-    NodeState.FAILED: "#c9372c",
-    NodeState.FINISHED: "#1a936f",
-    NodeState.STOPPED: "#7d8794",
-}
 SIGN = {
     NodeState.STARTING: "…",
     NodeState.RUNNING: "▶",
@@ -41,7 +30,8 @@ SIGN = {
     NodeState.FINISHED: "✓",
     NodeState.STOPPED: "■",
 }
-_EDGE, _FAINT = "#8b95a3", "#7d8794"
+_EDGE, _FAINT = palette.LIGHT.edge, palette.QUIET
+_COLOUR = palette.LIGHT.states  # cards are white on any page
 _MARGIN = 24
 
 
@@ -153,7 +143,7 @@ def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
     way = 1 if lane.turn[0] < x else -1
     share = min(1.0, figures.queued / figures.capacity) if figures.capacity else 0.5
     left = x - 38 if way > 0 else x + 12
-    colour = COLOUR[NodeState.FAILED] if share > 0.95 else COLOUR[NodeState.SEND]  # noqa: PLR2004 - all but full
+    colour = palette.LIGHT.red if share > 0.95 else palette.LIGHT.amber  # noqa: PLR2004 - all but full
     yield f"<g><title>{escape(figures.name)}: {units.count(figures.queued)} queued</title>"
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="26" height="8" rx="2" fill="#fff" stroke="{_EDGE}"/>'
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="{max(2, 26 * share):g}" height="8" rx="2" fill="{colour}"/>'
@@ -164,9 +154,9 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
     card = place[name]
     x, y = card.x - card.width / 2, card.y - card.height / 2
     gone = figures is not None and figures.state is NodeState.KILLED
-    colour = COLOUR[figures.state] if figures else _FAINT
+    colour = _COLOUR[figures.state] if figures else _FAINT
     dashes = ' stroke-dasharray="4 3"' if gone else ""
-    ink = "#8a929d" if gone else "#1f2933"
+    ink = palette.LIGHT.grey if gone else palette.LIGHT.ink
     yield f'<g opacity="{0.7 if gone else 1}">'
     yield (
         f'<rect x="{x:g}" y="{y:g}" width="{card.width:g}" height="{card.height:g}" rx="8" '
@@ -175,8 +165,8 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
     shown = escape(_middle(name, int((card.width - 20) / 6.8)))
     yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{shown}</text>'
     types = escape(_cut(described(topology[name]), int((card.width - 20) / 5.6)))
-    yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="#66707d" font-size="10.5">{types}</text>'
+    yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="{palette.LIGHT.soft}" font-size="11">{types}</text>'
     if figures:
         shown = f"{SIGN[figures.state]} {figures.state}"
-        yield f'<text x="{x + 12:g}" y="{card.y + 20:g}" fill="{colour}" font-size="10.5">{shown}</text>'
+        yield f'<text x="{x + 12:g}" y="{card.y + 20:g}" fill="{colour}" font-size="11">{shown}</text>'
     yield "</g>"

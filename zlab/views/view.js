@@ -44,6 +44,13 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// The colour of a kind of message, as it stands in legends and tables.
+function mark(kind) {
+  const dot = make("i.zlab-mark", { "aria-hidden": "true" });
+  dot.style.background = `var(--z-kind-${kind % PALETTE.light.kinds.length})`;
+  return dot;
+}
+
 function json(buffer) {
   return JSON.parse(new TextDecoder().decode(buffer));
 }

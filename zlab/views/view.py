@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 
+from zlab.views import palette
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,11 +26,11 @@ _SILENT = 30.0
 
 
 def script(*names: str) -> str:
-    """The JavaScript of a view: the shared part first, then its own files, as one module."""
-    return "\n".join((_HERE / name).read_text("utf-8") for name in ("view.js", *names))
+    """The JavaScript of a view: the colours and the shared part first, then its own files, as one module."""
+    return "\n".join((palette.javascript(), *((_HERE / name).read_text("utf-8") for name in ("view.js", *names))))
 
 
-STYLE = (_HERE / "style.css").read_text("utf-8")
+STYLE = palette.css() + (_HERE / "style.css").read_text("utf-8")
 
 
 class View(anywidget.AnyWidget):
