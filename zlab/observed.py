@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zlab.ledger.journeys import Hop
+    from zlab.ledger.past import Past
     from zlab.recording import Event
     from zlab.runtime.clock import Runs
     from zlab.topology import Topology
@@ -256,6 +257,28 @@ class Observed:
 
         latest, topology = self._fresh()
         return Picture(**{f.name: getattr(latest, f.name) for f in fields(Snapshot)}, topology=topology)
+
+    def at(self, seconds: float) -> Picture:
+        """Everything as it stood then: the last tick that is kept at or before that moment; its ``at`` tells which.
+
+        Every tick of the last minute is kept, one a second of the last ten minutes and one in ten seconds of the
+        last hour; fewer where these would take more than 64 MB.
+
+        Args:
+            seconds: since the lab started; below zero, so many before now.
+
+        Raises:
+            LookupError: that moment has not come yet, or has been let go; the message says what is kept.
+        """
+        from zlab.views.picture import Picture
+
+        then, topology = self.past.at(seconds if seconds >= 0 else self.past.kept.end + seconds)
+        return Picture(**{f.name: getattr(then, f.name) for f in fields(Snapshot)}, topology=topology)
+
+    @property
+    def past(self) -> Past:
+        """What is remembered of its ticks, for the views; see `at`."""
+        return self._clock.past
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have a function called with every snapshot, ten times a second, on the lab's own thread.

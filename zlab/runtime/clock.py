@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zlab.ledger.book import FLIGHTS, Book
+from zlab.ledger.past import Past
 from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
 from zlab.probe import Wait, blocked_in
@@ -53,6 +54,7 @@ class Clock:
         """Start ticking."""
         self._run = run
         self.book = Book(run.topology, _inproc(run), **_FULL) if run.full else Book(run.topology, _inproc(run))
+        self.past = Past()
         self.published = threading.Condition()
         self.sampling = 1
         self.cost = 0.0
@@ -151,6 +153,7 @@ class Clock:
         """Read all probes and enter the ledger; what is new since the last tick goes into the snapshot."""
         with self._lock:
             snapshot = self._tick()
+            self.past.add(snapshot, self.book.topology)
             self._flights, self._events = [], ()
             self._learn_rates()
             self._warn(self._run.recordings.known)

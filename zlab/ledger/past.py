@@ -1,0 +1,151 @@
+"""The past of a lab: every tick of the last minute, some of those before, and never more than so many bytes."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from zlab.ledger import page as pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zlab.ledger.page import Page
+    from zlab.ledger.snapshot import Flight, Snapshot
+    from zlab.topology import Topology
+
+TIERS = ((60.0, 0.0), (600.0, 1.0), (3600.0, 10.0))
+"""How long a tick is kept, and how far it is then from the one before it, both in seconds."""
+MOST = 64_000_000
+"""Bytes that the past of one lab may take; beyond, the oldest tick goes first."""
+_EARLY = 0.05  # seconds by which a tick may come before it is due
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What of the past can still be looked at, in seconds since the lab started."""
+
+    begin: float
+    """The oldest tick that is kept."""
+    dense: float
+    """From here on every tick is kept; between `begin` and here, some."""
+    end: float
+    """The newest tick."""
+    whole: bool
+    """Whether there was nothing before `begin`; else it has been let go."""
+
+    def __str__(self) -> str:
+        """In words."""
+        some = "" if self.dense <= self.begin else f", every tick from {self.dense:.1f} s on"
+        return f"{self.begin:.1f} s to {self.end:.1f} s after the start are kept{some}"
+
+
+class Past:
+    """Remembers the ticks of a lab; one thread adds, any thread asks.
+
+    Args:
+        most: bytes that it may take.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        """Nothing is remembered yet."""
+        self._most = most
+        self._writer = pages.Writer()
+        self._tiers: tuple[deque[Page], ...] = tuple(deque() for _ in TIERS)
+        self._lock = threading.Lock()
+        self._first = float("inf")
+        self.size = 0
+        """Bytes that it takes, about."""
+
+    def add(self, snapshot: Snapshot, topology: Topology) -> None:
+        """Remember a tick.
+
+        Args:
+            snapshot: the tick, later than all before.
+            topology: what ran then.
+        """
+        page = self._writer.write(snapshot, topology)
+        with self._lock:
+            self._first = min(self._first, page.at)
+            self._tiers[0].append(page)
+            self.size += page.size
+            self._let_go(page.at)
+
+    def __len__(self) -> int:
+        """How many ticks are kept."""
+        return sum(map(len, self._tiers))
+
+    @property
+    def kept(self) -> Kept:
+        """What can be asked for.
+
+        Raises:
+            LookupError: nothing has been remembered yet.
+        """
+        with self._lock:
+            if not self._tiers[0]:
+                raise LookupError("nothing has been recorded yet")
+            oldest = next(tier[0] for tier in reversed(self._tiers) if tier)
+            newest = self._tiers[0]
+            return Kept(oldest.at, newest[0].at, newest[-1].at, oldest.at <= self._first)
+
+    def at(self, seconds: float) -> tuple[Snapshot, Topology]:
+        """The last tick that is kept at or before a moment, and what ran then.
+
+        Args:
+            seconds: the moment, in seconds since the lab started.
+
+        Raises:
+            LookupError: it has not come yet, or has been let go; the message says what is kept.
+        """
+        kept = self.kept
+        if not seconds <= kept.end:
+            raise LookupError(f"{seconds:g} s after the start has not come yet: {kept}")
+        if seconds < (0 if kept.whole else kept.begin):
+            raise LookupError(f"{seconds:g} s after the start is not remembered: {kept}")
+        known = self._pages()
+        page = known[max(0, bisect_right(known, seconds, key=_time) - 1)]
+        return pages.read(page), page.words.topology
+
+    def beside(self, seconds: float, ticks: int) -> float:
+        """When the tick is that stands so many kept ticks after a moment, or before it where they are negative."""
+        times = list(map(_time, self._pages()))
+        here = bisect_right(times, seconds) - 1
+        return times[min(max(0, here + ticks), len(times) - 1)]
+
+    def between(self, begin: float, end: float, *, apart: float = 0.0) -> Iterator[Snapshot]:
+        """The ticks from one moment to another, none nearer than ``apart`` seconds to the one before it."""
+        due = begin
+        for page in self._pages():
+            if due <= page.at <= end:
+                due = page.at + apart - _EARLY
+                yield pages.read(page)
+
+    def flights(self, begin: float, end: float) -> list[Flight]:
+        """The messages that are remembered of the ticks after one moment and up to another."""
+        return [flight for page in self._pages() if begin < page.at <= end for flight in pages.flights(page)]
+
+    def _pages(self) -> list[Page]:
+        with self._lock:
+            return list(chain.from_iterable(reversed(self._tiers)))
+
+    def _let_go(self, now: float) -> None:
+        for i, (kept, _) in enumerate(TIERS):
+            tier = self._tiers[i]
+            while tier and tier[0].at < now - kept:
+                page = tier.popleft()
+                older = self._tiers[i + 1] if i + 1 < len(TIERS) else None
+                if older is not None and (not older or page.at - older[-1].at >= TIERS[i + 1][1] - _EARLY):
+                    older.append(page)
+                else:
+                    self.size -= page.size
+        while self.size > self._most and len(self) > 1:
+            self.size -= next(tier for tier in reversed(self._tiers) if tier).popleft().size
+
+
+def _time(page: Page) -> float:
+    return page.at
