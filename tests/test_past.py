@@ -99,7 +99,7 @@ def test_what_is_out_of_range_is_named_with_what_is_kept():
     with pytest.raises(LookupError, match="not come"):
         made.at(float("nan"))
     short = past(ticks(10), most=past(ticks(5)).size)
-    with pytest.raises(LookupError, match="1 s after the start is not remembered: 4.7 s"):
+    with pytest.raises(LookupError, match=r"1 s after the start is not remembered: 4\.7 s"):
         short.at(1)
     with pytest.raises(LookupError, match="nothing"):
         Past().at(0)
@@ -113,7 +113,7 @@ def test_its_ticks_are_stepped_through_and_its_messages_found():
     assert made.beside(99.85, 7) == pytest.approx(99.9)
     moved = made.flights(98.0, 98.5)
     assert len(moved) == 5 * len(PIPELINE.links)
-    assert {f.received for f in moved} == {pytest.approx(98.0 + i / 10 - 0.005) for i in range(1, 6)}
+    assert sorted({f.received for f in moved}) == pytest.approx([98.0 + i / 10 - 0.005 for i in range(1, 6)])
     assert [taken.at for taken in made.between(90, 95, apart=0.5)] == pytest.approx([90 + i / 2 for i in range(11)])
 
 
