@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +28,14 @@ def test_it_is_clean(tool: str) -> None:
         [sys.executable, *TOOLS[tool]], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_probe_is_compiled_wherever_it_can_be() -> None:
+    """What the benchmarks say holds for it."""
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    program = "from zlab.probe.meter import COMPILED; print(COMPILED)"
+    compiled = subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "True"
+    assert compiled == (shutil.which("cc") is not None and headers.exists()), "run python hatch_build.py"
 
 
 def test_it_has_one_version() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import socket as sockets
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
 import zmq
@@ -17,6 +17,9 @@ from zlab.probe import install_proxy, probe
 from zlab.probe.keys import key_of
 from zlab.recording import TRACE_LIMIT, Direction, Recording, Recordings
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Ends:
     """Two probed sockets that face each other over inproc."""
@@ -25,6 +28,8 @@ class Ends:
         self.context = zmq.Context()
         self.recordings = Recordings({})
         self.passed: list[Direction] = []
+        self.seen: list[list[bytes]] = []
+        self.times = 1
         self.a, self.b = self._open("a", first), self._open("b", second)
         self.a.bind("inproc://ends")
         self.b.connect("inproc://ends")
@@ -32,10 +37,15 @@ class Ends:
     def _open(self, name: str, kind: int) -> zmq.Socket[bytes]:
         recording = Recording("node", name, zmq.SocketType(kind).name)
         made = self.context.socket(kind)
-        probe(made, recording, self.recordings, self.passed.append)
+        probe(made, recording, self.recordings, self._gate)
         made.linger = 0
         made.rcvtimeo = made.sndtimeo = 5000
         return made
+
+    def _gate(self, direction: Direction, frames: Sequence[bytes]) -> int:
+        self.passed.append(direction)
+        self.seen.append(list(frames))
+        return self.times
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +96,7 @@ def test_frames_received_one_by_one_make_up_messages() -> None:
         ends.a.send(b"2", zmq.SNDMORE)
         ends.a.send(b"3")
         assert [ends.b.recv() for _ in range(4)] == [b"alone", b"1", b"2", b"3"]
-        assert ends.received.counts()[4:] == (2, 4, 8)
+        assert ends.received.counts()[4:7] == (2, 4, 8)
 
 
 def test_parts_that_come_unannounced_are_told_by_the_program_that_asks_for_more() -> None:
@@ -101,7 +111,7 @@ def test_parts_that_come_unannounced_are_told_by_the_program_that_asks_for_more(
             while ends.b.getsockopt(zmq.RCVMORE):
                 parts.append(ends.b.recv())
             assert parts == [b"1", b"2", b"3"]
-        assert ends.received.counts()[4:] == (3, 9, 9)
+        assert ends.received.counts()[4:7] == (3, 9, 9)
 
 
 @pytest.mark.parametrize("way", ["string", "json", "pyobj", "serialized", "buffer", "frame", "array", "into"])
@@ -183,6 +193,49 @@ def test_the_gate_is_passed_only_when_asked() -> None:
         assert ends.passed == [Direction.SEND, Direction.RECV]
 
 
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_a_gate_says_how_often_a_message_is_sent(times: int) -> None:
+    with Ends() as ends:
+        ends.sent.watch(None, True)
+        ends.times = times
+        ends.a.send_multipart([b"address", b"", b"body"])
+        ends.a.send(b"alone")
+        assert ends.seen == [[b"address", b"", b"body"], [b"alone"]]
+        came = [ends.b.recv_multipart() for _ in range(2 * times)]
+        assert came == [[b"address", b"", b"body"]] * times + [[b"alone"]] * times
+        counts = ends.sent.counts()
+        assert (counts.sent, counts.sent_frames, counts.sent_bytes) == (2, 4, 16)
+        assert (counts.swallowed, counts.copied) == ((2, 0) if times == 0 else (0, 2 * (times - 1)))
+        assert not ends.b.poll(0)
+
+
+def test_a_message_that_was_begun_before_the_gate_shut_is_ended_behind_it() -> None:
+    with Ends() as ends:
+        ends.a.send(b"1", zmq.SNDMORE)
+        ends.sent.watch(None, True)
+        ends.a.send(b"2")
+        assert ends.b.recv_multipart() == [b"1", b"2"]
+        ends.a.send(b"3", zmq.SNDMORE)
+        ends.sent.watch(None, False)
+        ends.a.send(b"4", zmq.SNDMORE)
+        ends.a.send(b"5")
+        assert ends.b.recv_multipart() == [b"3", b"4", b"5"]
+        assert ends.passed == [Direction.SEND]
+        assert ends.sent.counts()[:3] == (2, 5, 5)
+
+
+def test_the_frames_of_a_message_are_kept_while_there_is_time_for_it() -> None:
+    with Ends() as ends:
+        ends.a.send_multipart([b"address", b"", b"x" * 10_000])
+        ends.sent.watch(0, False, False)
+        ends.a.send(b"in haste")
+        first, second = ends.sent.drain()
+        assert [len(frame) for frame in first.frames] == [7, 0, 4096]
+        assert first.size == 10_007
+        assert second.frames == ()
+        assert (second.rank, second.size, second.key) == (2, 8, key_of(b"in haste"))
+
+
 def test_sampling_picks_the_same_messages_at_both_ends() -> None:
     with Ends() as ends:
         for recording in (ends.sent, ends.received):
@@ -203,7 +256,7 @@ def test_tracing_stops_by_itself_when_its_buffer_is_full_and_counting_goes_on() 
             ends.a.send(b"%d" % i)
             ends.b.recv()
         assert len(ends.sent.trace) == len(ends.received.trace) == TRACE_LIMIT
-        assert ends.sent.overflowed
+        assert ends.sent.meter.overflowed
         assert ends.received.counts().received == 3000
 
 
@@ -229,7 +282,7 @@ def test_bytes_are_counted_exactly_whatever_the_sizes_and_whatever_is_traced(
                 number += 1
                 total += len(body)
                 assert ends.sent.counts()[:3] == (number, number, total)
-                assert ends.received.counts()[4:] == (number, number, total)
+                assert ends.received.counts()[4:7] == (number, number, total)
 
 
 def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:
@@ -293,7 +346,7 @@ def test_the_wire_is_the_same_to_the_byte() -> None:
 
         def probed(ctx: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
             made = ctx.socket(zmq.PUSH)
-            probe(made, Recording("n", "s", "PUSH"), recordings, lambda _: None)
+            probe(made, Recording("n", "s", "PUSH"), recordings, lambda _direction, _frames: 1)
             return made
 
         plain = _capture(lambda ctx: ctx.socket(zmq.PUSH), context, bodies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -54,11 +55,12 @@ def test_it_brings_what_belongs_to_it_and_nothing_else(wheel: Path) -> None:
     package = names - extension
     assert {f"zlab/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= package
     assert "zlab/py.typed" in package
+    assert sum(name.endswith(".so") for name in package) == (shutil.which("cc") is not None)
     strangers = {
         name
         for name in package
         if not name.startswith("zlab/")
-        or Path(name).suffix not in {".py", ".js", ".css", ".ipynb", ".typed"}
+        or Path(name).suffix not in {".py", ".pyi", ".c", ".so", ".js", ".css", ".ipynb", ".typed"}
         or ".ipynb_checkpoints" in name
     }
     assert not strangers

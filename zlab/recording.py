@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +39,12 @@ class Event:
     """What a person needs to know: a URL, a reason, a traceback."""
 
 
+SHOWN = 4096
+"""Bytes of a frame that are kept so that a person can look at it."""
+LEAN = np.dtype([(name, np.int64) for name in ("time", "done", "rank", "key", "size", "direction")] + [("head", "V64")])
+"""A traced message as the compiled probe writes it at full rate: `Trace` in short, and how its last frame begins."""
+
+
 class Direction(IntEnum):
     """Which way a message crossed a socket."""
 
@@ -62,6 +70,8 @@ class Trace(NamedTuple):
     """On sends of publishers: the filters that it matched, and how many each had matched, this one included."""
     done: int = 0
     """On sends: when send returned, on the same clock."""
+    frames: tuple[bytes, ...] = ()
+    """On sends: the frames as the application sent them, each cut after `SHOWN` bytes; () at full rate."""
 
 
 class Counts(NamedTuple):
@@ -74,6 +84,36 @@ class Counts(NamedTuple):
     received: int
     received_frames: int
     received_bytes: int
+    swallowed: int = 0
+    """Messages that a fault let go no further, though ``send`` returned; they are in `sent`."""
+    copied: int = 0
+    """Messages that a fault sent once more; they are not in `sent`."""
+
+
+class Meter(Protocol):
+    """What a probe counts with, as far as others look at it."""
+
+    thread: int
+    """The thread that last sent or received on it, as ``threading.get_ident`` names it; 0 before the first time."""
+    inside: int
+    """0, or while its thread is inside libzmq 1 for send and 2 for recv."""
+    overflowed: bool
+    """Whether messages went untraced because the buffer was full."""
+
+    def drain(self) -> bytes:
+        """Take the records, as `LEAN` describes them, that were written since the last call."""
+
+
+@dataclass(slots=True)
+class _Unmetered:
+    """The meter of a socket that no probe has been put under yet."""
+
+    thread: int = 0
+    inside: int = 0
+    overflowed: bool = False
+
+    def drain(self) -> bytes:
+        return b""
 
 
 @dataclass(slots=True, eq=False)
@@ -169,15 +209,16 @@ class Recording:
     """What this subscriber asked for."""
     counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
     """Reads the counters; set by the probe."""
-    watch: Callable[[int | None, bool], None] = field(default=lambda _mask, _gated: None)
-    """Tells the probe what to trace and whether to pass by the gate; set by the probe.
+    watch: Callable[[int | None, bool, bool], None] = field(default=lambda _mask, _gated, _rich: None)
+    """Tells the probe what to trace, whether to pass by the gate, and whether to keep frames; set by the probe.
 
-    A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message, None none.
+    A message is traced when ``hash(last frame) & mask == 0``: 0 traces every message, None none. Frames are kept
+    where every message is traced and there is time for it.
     """
-    overflowed: bool = False
-    """Whether messages went untraced because the buffer was full."""
-    thread: int = 0
-    """The thread that last sent or received on it, as ``threading.get_ident`` names it; 0 before the first time."""
+    meter: Meter = field(default_factory=_Unmetered)
+    """What the probe counts with; set by the probe."""
+    tell: Callable[[Asked], None] = field(default=lambda _asked: None)
+    """Tells a publisher's probe what is asked for; set by the probe."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
 
@@ -190,6 +231,8 @@ class Recording:
         """Take what was traced since the last call; the writer may go on meanwhile."""
         batch = self.trace[:]
         del self.trace[: len(batch)]
+        for time, done, rank, key, size, direction, _ in np.frombuffer(self.meter.drain(), LEAN).tolist():
+            batch.append(Trace(time, Direction(direction), rank, key, size, b"", (), done))
         return batch
 
 
@@ -282,8 +325,9 @@ class Recordings:
         for recording, counts in final.items():
             # Let go of the socket that the probe's closures hold.
             recording.counts = partial(_same, counts)
-            recording.watch = lambda _mask, _gated: None
+            recording.watch = lambda _mask, _gated, _rich: None
             recording.ask = lambda: None
+            recording.tell = lambda _asked: None
         return final
 
     def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
@@ -352,6 +396,7 @@ def _ask(publisher: Recording) -> None:
         if len(prefixes) == 1:
             single.setdefault(len(prefixes[0]), {})[prefixes[0]] = ask
     publisher.asked = Asked(tuple(single.items()), tuple(a for p, a in asks.items() if len(p) > 1))
+    publisher.tell(publisher.asked)
     for each, prefixes in wanted.items():
         if each.asks[0] is not asks.get(prefixes) and (each.prefixes or prefixes):
             each.turn_to(asks.get(prefixes) or Ask(()))

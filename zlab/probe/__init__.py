@@ -5,9 +5,10 @@ from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
 from zlab.probe.socket import ProbedSocket, probe, unprobe
 from zlab.probe.tap import Gate
-from zlab.probe.waiting import Wait, blocked_in
+from zlab.probe.waiting import NOWHERE, Wait, blocked_in
 
 __all__ = [
+    "NOWHERE",
     "Gate",
     "Observer",
     "ProbedSocket",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zlab.probe.meter import Keyed, key_of_compiled
+
 if TYPE_CHECKING:
     from zlab.recording import Key
 
@@ -19,12 +21,8 @@ def identify(frames: list[bytes], key: Key | None) -> int:
     return hash((key(frames),))
 
 
-def key_of(data: bytes) -> int:
-    """What a body is known by: the same at every socket of the process.
-
-    The whole of a short body; of a long one its length and three parts, because hashing ten
-    kilobytes takes longer than sending them.
-    """
+def key_of_plain(data: bytes) -> int:
+    """What a body is known by, in Python alone."""
     size = len(data)
     if size <= _WHOLE:
         return hash(data)
@@ -32,11 +30,21 @@ def key_of(data: bytes) -> int:
     return hash((size, data[:_PART], data[middle : middle + _PART], data[-_PART:]))
 
 
+key_of: Keyed = key_of_compiled or key_of_plain
+"""What a body is known by: the same at every socket of the process.
+
+The whole of a short body; of a long one its length and three parts, because hashing ten
+kilobytes takes longer than sending them.
+"""
+
+
 def key_of_any(data: Any) -> int:
     """The same for anything that pyzmq sends: a frame, a memoryview, an array; without copying what is large."""
     if type(data) is bytes:
         return key_of(data)
     view = memoryview(data)
+    if key_of_compiled is not None and view.c_contiguous:
+        return key_of_compiled(view)
     if not view.c_contiguous or view.nbytes <= _WHOLE:
         return key_of(view.tobytes())
     view = view.cast("B")

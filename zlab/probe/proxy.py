@@ -100,7 +100,7 @@ def install_proxy() -> None:
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         try:
             if front is not None and back is not None:
-                front.thread = back.thread = get_ident()
+                front.meter.thread = back.meter.thread = get_ident()
                 front.forwarded = Forwarded(back, statistics.front, statistics.close)
                 back.forwarded = Forwarded(front, statistics.back, statistics.close)
             return zmq.proxy_steerable(frontend, backend, capture, statistics.inside)

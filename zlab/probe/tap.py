@@ -1,15 +1,14 @@
 """A tap: the functions that take the place of a socket's send and recv, and count.
 
-pyzmq's own ``Socket.send`` is Python over the compiled ``zmq.backend.Socket.send``. The closures
-here take its place and call the compiled method straight, so the time that they spend on counting
-is the time that pyzmq would have spent on arguments that are hardly ever used. A closure's
-variables are the cheapest counters that Python has, and each has a single writer: the thread that
-owns the socket.
+pyzmq's own ``Socket.send`` is Python over the compiled ``zmq.backend.Socket.send``. The functions
+here take its place and call the compiled method straight. The common message passes through
+compiled code (`_fast.c`) where that could be built; what is here does all of that too, and
+everything else: gates, the user's key, frames, buffers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import EAGAIN, EHOSTUNREACH
 from functools import update_wrapper
 from threading import get_ident
@@ -20,15 +19,19 @@ import zmq
 from zmq.backend import Socket as BackendSocket
 
 from zlab.probe.keys import identify, key_of, key_of_any
-from zlab.recording import Counts, Direction, Recording, Recordings, Trace
+from zlab.probe.meter import COMPILED, Meter
+from zlab.recording import SHOWN, Asked, Counts, Direction, Recording, Recordings, Trace
 
-Gate = Callable[[Direction], None]
-"""Called before a send and after a recv while the socket is gated; returns when the message may pass."""
+Gate = Callable[[Direction, Sequence[Any]], int]
+"""Called while the socket is gated, before a message is sent and after it was received, with its frames.
 
-_HEAD = 64  # bytes of the first frame that are kept, enough for a topic
+It returns when the message may pass, and how often: 1, or of one that is sent 0 (it goes no further) or more.
+"""
+
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.PUB, zmq.XPUB}
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
+_SENDING, _RECEIVING = 1, 2
 
 
 class Tap(NamedTuple):
@@ -58,28 +61,18 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing)
     raw_get: Callable[..., Any] = BackendSocket.get
     trace = recording.trace
-    limit = recordings.trace_limit
     named = recordings.key is not None  # whether the user names what makes a message itself
-    parts_sent: list[bytes] = []
-    parts_received: list[bytes] = []
-    complained = False
+    parts_sent: list[Any] = []  # of a message that is looked at closely
+    parts_received: list[Any] = []
+    held: list[tuple[Any, int, bool, bool]] = []  # frames that wait for the last one of their message, at a gate
+    complained = gated = rich = False
     publishes = socket_type in _PUBLISHERS
+    meter = Meter()
+    meter.asking = socket_type in _ENVELOPED
+    meter.publishes = publishes
+    meter.limit = recordings.trace_limit
 
-    # The fast path counts in floats, which Python adds faster than ints: exact up to 2**53 messages.
-    sent = received = 0.0
-    more_sent = more_received = refused = 0
-    # Bytes = messages x usual size + excess: on the fast path a comparison, where an addition would cost twice as much.
-    usual_sent = usual_received = excess_sent = excess_received = 0
-    # The usual size again, or -1 while there is any reason to leave the fast path: one test covers them all.
-    fast_sent = fast_received = -1
-    tracing, gated, asking = True, False, socket_type in _ENVELOPED
-    watching = every = True  # whether there is a reason, and whether it concerns every message
-    mask = 0
-    first: bytes | None = None  # the first frame of a message that is being sent in parts
-    size_sent = size_received = 0  # bytes of the parts so far
-    more = False  # whether the last frame received has another behind it
-
-    # The fewer variables a closure shares, the faster it is called: what is rare stands elsewhere.
+    # --- sending -------------------------------------------------------------------------------
 
     def send(
         self: Any,
@@ -90,111 +83,118 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         routing_id: int | None = None,
         group: str | None = None,
     ) -> Any:
-        nonlocal sent
-        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(self, data, flags, copy, track, routing_id, group)
-        try:
-            raw_send(self, data)
-        except BaseException as error:
-            failed(error, data)
-            raise
-        sent += 1.0
-        return None
-
-    def publish(
-        self: Any,
-        data: Any,
-        flags: int = 0,
-        copy: bool = True,
-        track: bool = False,
-        routing_id: int | None = None,
-        group: str | None = None,
-    ) -> Any:
-        nonlocal sent
-        if flags or not copy or type(data) is not bytes or len(data) != fast_sent:
-            return other_send(self, data, flags, copy, track, routing_id, group)
-        try:
-            raw_send(self, data)
-        except BaseException as error:
-            failed(error, data)
-            raise
-        sent += 1.0
-        asked = recording.asked
-        for length, heads in asked.single:
-            ask = heads.get(data[:length])
-            if ask is not None:
-                ask.count += 1
-        for ask in asked.several:
-            if data.startswith(ask.prefixes):
-                ask.count += 1
-        return None
-
-    def other_send(
-        self: Any,
-        data: Any,
-        flags: int,
-        copy: bool,
-        track: bool,
-        routing_id: int | None,
-        group: str | None,
-    ) -> Any:
-        """A send for which there is a reason to look closer, or one of another size than usual."""
-        nonlocal sent, usual_sent, excess_sent, fast_sent
-        if flags or not copy or type(data) is not bytes or (watching and (every or not key_of(data) & mask)):
+        if (
+            flags
+            or not copy
+            or type(data) is not bytes
+            or not meter.fast
+            or (meter.tracing and not key_of(data) & meter.mask)
+        ):
             return observed_send(self, data, flags, copy, track, routing_id, group)
+        meter.inside = _SENDING
         try:
             raw_send(self, data)
         except BaseException as error:
+            meter.inside = 0
             failed(error, data)
             raise
-        size = len(data)
-        if fast_sent < 0 and not watching:
-            # In one assignment: no other thread reads in between.
-            excess_sent, usual_sent, fast_sent = excess_sent + int(sent) * (usual_sent - size), size, size
-            if watched():  # since a moment ago
-                fast_sent = -1
-        excess_sent += size - usual_sent
-        sent += 1.0
+        meter.inside = 0
+        meter.sent += 1
+        meter.sent_bytes += len(data)
         if publishes:
             match(data)
         return None
 
     def failed(error: BaseException, data: bytes) -> None:
-        nonlocal sent, excess_sent, refused
         if isinstance(error, zmq.ZMQError):
-            refused += error.errno in refusals
+            meter.refused += error.errno in refusals
         elif _came_after(error):
-            excess_sent += len(data) - usual_sent
-            sent += 1.0
-
-    def watched() -> bool:
-        return watching
+            meter.sent_bytes += len(data)
+            meter.sent += 1
 
     def match(topic: bytes) -> None:
-        for length, heads in recording.asked.single:
-            if topic[:length] in heads:
-                heads[topic[:length]].count += 1
-        for ask in recording.asked.several:
+        asked = recording.asked
+        for length, heads in asked.single:
+            ask = heads.get(topic[:length])
+            if ask is not None:
+                ask.count += 1
+        for ask in asked.several:
             ask.count += topic.startswith(ask.prefixes)
 
     def observed_send(
         self: Any,
         data: Any,
-        flags: Any,
-        copy: bool,
-        track: bool,
-        routing_id: int | None,
-        group: str | None,
+        flags: Any = 0,
+        copy: bool = True,
+        track: bool = False,
+        routing_id: int | None = None,
+        group: str | None = None,
     ) -> Any:
-        nonlocal sent, excess_sent, more_sent, refused, first, size_sent
-        recording.thread = get_ident()
-        if gated and first is None:
-            gate(Direction.SEND)
+        """A send for which there is a reason to look closer."""
+        meter.thread = get_ident()
         if not isinstance(flags, int):
             return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
+        if gated or held:
+            return gated_send(self, data, flags, copy, track, routing_id, group)
+        return counted_send(self, data, flags, copy, track, routing_id, group)
+
+    def gated_send(
+        self: Any, data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None
+    ) -> Any:
+        """Hold the frames of a message until it is whole, then let it pass as often as the gate says."""
+        if meter.first is not None or routing_id is not None or group is not None:
+            return counted_send(self, data, flags, copy, track, routing_id, group)  # it began before the gate shut
+        try:
+            _size(data)
+        except TypeError:
+            return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
+        held.append((data, flags, copy, track))
+        if flags & zmq.SNDMORE:
+            meter.fast = False
+            return None
+        frames = tuple(held)
+        held.clear()
+        settle()
+        times = gate(Direction.SEND, [frame[0] for frame in frames])
+        result = None
+        if times == 0:
+            for frame, frame_flags, _, _ in frames:
+                count_frame(_size(frame), more=bool(frame_flags & zmq.SNDMORE))
+            meter.swallowed += 1
+            return None
+        for frame in frames:
+            result = counted_send(self, *frame, None, None)
+        for _ in range(times - 1):
+            again(self, frames)
+        return result
+
+    def again(self: Any, frames: tuple[tuple[Any, int, bool, bool], ...]) -> None:
+        """Send once more what the program sent once; where there is no room for it, it is not."""
+        try:
+            for frame, frame_flags, _, _ in frames:
+                raw_send(self, frame, frame_flags | zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in _REFUSALS:
+                raise
+            return
+        meter.copied += 1
+        if publishes:
+            match(bytes(frames[0][0]))
+
+    def count_frame(size: int, *, more: bool) -> None:
+        meter.sent_bytes += size
+        if more:
+            meter.more_sent += 1
+        else:
+            meter.sent += 1
+
+    def counted_send(
+        self: Any, data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None
+    ) -> Any:
         has_more = bool(flags & zmq.SNDMORE)
-        if has_more and not recordings.multipart:
+        if has_more and not meter.announced:
             recordings.announce_multipart()  # before the frame leaves, so that every receiver knows in time
+            meter.announced = True
         body = data if type(data) is bytes else None
         try:
             size = _size(data)
@@ -204,6 +204,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         result = None
         done = 0
         began = perf_counter_ns()
+        meter.inside = _SENDING
         try:
             if routing_id is None and group is None:
                 result = raw_send(self, data, flags, copy, track)
@@ -211,93 +212,110 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
                 result = zmq.Socket.send(self, data, flags, copy, track, routing_id, group)
             done = perf_counter_ns()
         except zmq.ZMQError as error:
-            if first is None:
-                refused += error.errno in refusals
+            if meter.first is None:
+                meter.refused += error.errno in refusals
             raise
         except BaseException as error:
             if not _came_after(error):
                 raise
             late = error
-        if has_more:
-            more_sent += 1
-            excess_sent += size
-        else:
-            excess_sent += size - usual_sent
-            sent += 1.0
-        size_sent += size
-        if named:
-            parts_sent.append(body if body is not None else bytes(data))
+        finally:
+            meter.inside = 0
+        count_frame(size, more=has_more)
+        meter.size_sent += size
+        if named or rich:
+            parts_sent.append(body if body is not None else bytes(data) if named or size <= SHOWN else _part(data))
         if late is not None:
             raise late
-        if first is None and (publishes or has_more):
-            first = b"" if not publishes else body if body is not None else bytes(data)
+        if meter.first is None and (publishes or has_more):
+            meter.first = b"" if not publishes else body if body is not None else bytes(data)
         if has_more:
             return result
+        first, size = meter.first, meter.size_sent
+        meter.first = None
+        meter.size_sent = 0
         if publishes and first is not None:
             match(first)
-        if tracing:
+        if meter.tracing:
             key = identified(parts_sent) if named else key_of_any(data)
-            if not key & mask and has_room():
-                head = first[:_HEAD] if publishes and first is not None else b""
-                matched = (
-                    tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
-                    if publishes and first is not None
-                    else ()
-                )
-                trace.append(Trace(began, Direction.SEND, int(sent), key, size_sent, head, matched, done))
-        first = None
-        size_sent = 0
+            if not key & meter.mask:
+                note(began, done, key, size, first if publishes else None)
         parts_sent.clear()
         return result
 
+    def note(began: int, done: int, key: int, size: int, first: bytes | None) -> None:
+        """Write down a message that was sent."""
+        if not has_room():
+            return
+        head = b"" if first is None else first[:SHOWN]
+        matched = (
+            () if first is None else tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
+        )
+        frames = tuple(_shown(part) for part in parts_sent)
+        trace.append(Trace(began, Direction.SEND, meter.sent, key, size, head, matched, done, frames))
+
+    # --- receiving -----------------------------------------------------------------------------
+
     def recv(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
-        nonlocal received
-        data = raw_recv(self, flags, copy, track)
-        if len(data) != fast_received:
-            other_recv(self, data, copy)
+        meter.thread = meter.thread or get_ident()
+        meter.inside = _RECEIVING
+        try:
+            data = raw_recv(self, flags, copy, track)
+        finally:
+            meter.inside = 0
+        if not copy or not meter.fast or meter.asking or (meter.tracing and not key_of(data) & meter.mask):
+            observe_recv(self, data, copy)
             return data
-        received += 1.0
+        meter.received += 1
+        meter.received_bytes += len(data)
         return data
 
-    def other_recv(self: Any, data: Any, copy: bool) -> None:
-        nonlocal received, usual_received, excess_received, fast_received
-        if watching and (every or not copy or not key_of(data) & mask):
-            observe_recv(self, data, copy)
-            return
-        size = len(data)
-        if fast_received < 0 and not watching:
-            excess = excess_received + int(received) * (usual_received - size)
-            excess_received, usual_received, fast_received = excess, size, size
-            if watched():  # since a moment ago
-                fast_received = -1
-        excess_received += size - usual_received
-        received += 1.0
-
     def observe_recv(self: Any, data: Any, copy: bool) -> None:
-        nonlocal received, excess_received, more_received, size_received, more
-        recording.thread = get_ident()
+        """Count a message that was received, and for which there is a reason to look closer."""
+        meter.thread = get_ident()
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
-        more = asking and bool(raw_get(self, zmq.RCVMORE) if copy else data.more)
+        more = meter.more = meter.asking and bool(raw_get(self, zmq.RCVMORE) if copy else data.more)
+        meter.size_received += size
+        if named or rich or gated:
+            parts_received.append(
+                data if type(data) is bytes else bytes(data) if named or size <= SHOWN else _part(data)
+            )
         if gated and not more:
-            gate(Direction.RECV)
-        size_received += size
-        if named:
-            parts_received.append(data if type(data) is bytes else bytes(data))
+            gate(Direction.RECV, parts_received)
+        meter.received_bytes += size
         if more:
-            more_received += 1
-            excess_received += size
+            meter.more_received += 1
             return
-        excess_received += size - usual_received
-        received += 1.0
-        if tracing:
+        meter.received += 1
+        if meter.tracing:
             # The time first: what the key takes is the receiver's, not the message's.
             came = perf_counter_ns()
             key = identified(parts_received) if named else key_of_any(data)
-            if not key & mask and has_room():
-                trace.append(Trace(came, Direction.RECV, int(received), key, size_received, b"", ()))
-        size_received = 0
+            if not key & meter.mask and has_room():
+                trace.append(Trace(came, Direction.RECV, meter.received, key, meter.size_received, b"", ()))
+        meter.size_received = 0
         parts_received.clear()
+
+    def recv_into(self: Any, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
+        meter.inside = _RECEIVING
+        try:
+            count: int = raw_recv_into(self, buffer, nbytes=nbytes, flags=flags)
+        finally:
+            meter.inside = 0
+        ask()
+        view = memoryview(buffer).cast("B")
+        observe_recv(self, view[: min(count, len(view))], copy=True)
+        return count
+
+    def recv_multipart(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
+        meter.asking = True
+        parts = [receive(self, flags, copy, track)]
+        while meter.more:
+            parts.append(receive(self, flags, copy, track))
+        return parts
+
+    # --- what both have in common --------------------------------------------------------------
 
     def identified(parts: list[bytes]) -> int:
         nonlocal complained
@@ -309,76 +327,62 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
                 recordings.complain(recording, f"{type(error).__name__}: {error}")
             return key_of(parts[-1])
 
-    def recv_into(self: Any, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
-        count: int = raw_recv_into(self, buffer, nbytes=nbytes, flags=flags)
-        ask()
-        view = memoryview(buffer).cast("B")
-        observe_recv(self, view[: min(count, len(view))], copy=True)
-        return count
-
-    def recv_multipart(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> list[Any]:
-        ask()
-        parts = [recv(self, flags, copy, track)]
-        while more:
-            parts.append(recv(self, flags, copy, track))
-        return parts
-
-    def counts() -> Counts:
-        # Read in one go, without a call that would let the owner in between.
-        out, usual_out, excess_out, came, usual_in, excess_in = (
-            sent,
-            usual_sent,
-            excess_sent,
-            received,
-            usual_received,
-            excess_received,
-        )
-        out, came = int(out), int(came)
-        return Counts(
-            out,
-            out + more_sent,
-            out * usual_out + excess_out,
-            refused,
-            came,
-            came + more_received,
-            came * usual_in + excess_in,
-        )
-
     def has_room() -> bool:
-        if len(trace) < limit:
+        if len(trace) < meter.limit:
             return True
-        recording.overflowed = True
-        watch(None, gated)  # until the clock comes by again: at full rate tracing must not cost
+        meter.overflowed = True
+        meter.tracing = False  # until the clock comes by again: at full rate tracing must not cost
+        settle()
         return False
 
     def more_follows() -> None:
         """The program has asked, and there is more: what was counted as a message is a part of one."""
-        nonlocal received, excess_received, more_received, more
-        if asking:
+        if meter.asking:
             return
-        excess_received += usual_received
-        received -= 1
-        more_received += 1
-        more = True
-        ask()
+        meter.received -= 1
+        meter.more_received += 1
+        meter.more = meter.asking = True
 
-    def watch(trace_mask: int | None, gate_now: bool) -> None:
-        nonlocal tracing, gated, watching, every, mask, fast_sent, fast_received
-        tracing, gated, mask = trace_mask is not None, gate_now, trace_mask or 0
-        every = gated or asking or named or mask == 0
-        watching = tracing or gated or asking
-        if watching:
-            fast_sent = fast_received = -1
+    def counts() -> Counts:
+        return Counts._make(meter.read())
+
+    def watch(trace_mask: int | None, gate_now: bool, rich_now: bool = True) -> None:
+        nonlocal gated, rich
+        gated = gate_now
+        rich = rich_now and trace_mask is not None
+        meter.mask = trace_mask or 0
+        meter.tracing = trace_mask is not None
+        settle()
+
+    def quick() -> bool:
+        # What is traced richly is traced here; a sample of what comes fast is traced where it is counted.
+        return not (gated or named or held or (rich and meter.tracing and not meter.mask))
+
+    def settle() -> None:
+        meter.fast = quick()
+        if not quick():  # since a moment ago
+            meter.fast = False
 
     def ask() -> None:
-        nonlocal asking, watching, every, fast_sent, fast_received
-        asking = watching = every = True
-        fast_sent = fast_received = -1
+        meter.asking = meter.announced = True
 
-    recording.counts, recording.watch, recording.ask = counts, watch, ask
+    def asked_for(asked: Asked) -> None:
+        meter.single, meter.several = asked.single, asked.several
+
+    recording.counts, recording.watch, recording.ask, recording.tell = counts, watch, ask, asked_for
+    recording.meter = meter
+    meter.note = note
+    meter.tracing = rich = True
+    quick_send: Callable[..., Any] = send
+    receive: Callable[..., Any] = recv
+    if COMPILED:
+        from zlab.probe import _fast
+
+        quick_send = _fast.sender(meter, raw_send, observed_send, retries)
+        receive = _fast.receiver(meter, raw_recv, raw_get, recv, observe_recv)
     methods: dict[str, Callable[..., Any]] = {
-        "send": publish if publishes else send,
-        "recv": recv,
+        "send": quick_send,
+        "recv": receive,
         "recv_multipart": recv_multipart,
     }
     if hasattr(BackendSocket, "recv_into"):
@@ -402,3 +406,13 @@ def _came_after(error: BaseException) -> bool:
 
 def _size(data: Any) -> int:
     return len(data) if isinstance(data, (bytes, zmq.Frame)) else memoryview(data).nbytes
+
+
+def _part(data: Any) -> bytes:
+    """The beginning of what is too large to be copied for a look."""
+    view = memoryview(data)
+    return bytes(view.cast("B")[:SHOWN]) if view.c_contiguous else b""
+
+
+def _shown(part: bytes) -> bytes:
+    return part if len(part) <= SHOWN else part[:SHOWN]

@@ -1,4 +1,4 @@
-"""Waiting: on which sockets a thread stands inside libzmq, read from its innermost frame."""
+"""Waiting: on which sockets a thread stands inside libzmq; of send and recv its probe tells, of a poll its frame."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
 
-import zlab.probe.tap as taps
 from zlab.probe.socket import ProbedSocket
 from zlab.recording import Direction, Recording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 _POLL = zmq.Poller.poll.__code__
-_CALLS = {"send", "publish", "other_send", "observed_send", "recv", "recv_into"}  # from which libzmq is called
+_SENDING = 1
 
 
 class Wait(NamedTuple):
@@ -27,30 +27,27 @@ class Wait(NamedTuple):
     """Whether the wait ends by itself, as a poll with a time-out does."""
 
 
-_NOWHERE = Wait((), Direction.RECV, limited=True)
+NOWHERE = Wait((), Direction.RECV, limited=True)
+"""Not inside libzmq."""
 
 
-def blocked_in(frame: FrameType | None) -> Wait:
+def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait:
     """The sockets on which a thread is inside libzmq, and in which direction.
 
     Args:
         frame: the innermost Python frame of the thread, from ``sys._current_frames``.
+        recordings: of the sockets that it may have called.
     """
-    if frame is None:
-        return _NOWHERE
-    if frame.f_code is _POLL:
-        registered = getattr(frame.f_locals.get("self"), "sockets", ())
-        polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
-        probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
-        timeout = frame.f_locals.get("timeout")
-        limited = timeout is not None and timeout >= 0
-        return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
-    if frame.f_code.co_filename != taps.__file__:
-        return _NOWHERE
-    name = frame.f_code.co_name
-    if name not in _CALLS:
-        return _NOWHERE
-    recording = getattr(frame.f_locals.get("self"), "_recording", None)
-    if not isinstance(recording, Recording):
-        return _NOWHERE
-    return Wait((recording,), Direction.RECV if name.startswith("recv") else Direction.SEND, limited=False)
+    for recording in recordings:
+        inside = recording.meter.inside
+        if inside:
+            direction = Direction.SEND if inside == _SENDING else Direction.RECV
+            return Wait((recording,), direction, limited=False)
+    if frame is None or frame.f_code is not _POLL:
+        return NOWHERE
+    registered = getattr(frame.f_locals.get("self"), "sockets", ())
+    polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
+    probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
+    timeout = frame.f_locals.get("timeout")
+    limited = timeout is not None and timeout >= 0
+    return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)

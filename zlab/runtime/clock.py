@@ -15,7 +15,7 @@ from zlab.ledger.book import FLIGHTS, Book
 from zlab.ledger.past import Past
 from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
-from zlab.probe import Wait, blocked_in
+from zlab.probe import NOWHERE, Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
 from zlab.runtime.run import Run
 from zlab.runtime.watching import Watching
@@ -111,7 +111,7 @@ class Clock:
             self._spent += time.thread_time() - used
             self._measure_cost()
             now = time.perf_counter()
-            if self._crossings > _FAST and now >= self._next_window and not self._quit.is_set():
+            if self._crossings > _FAST and not self._run.full and now >= self._next_window and not self._quit.is_set():
                 self._next_window = now + self._window / _SHARE - PERIOD / 2
                 self._trace(on=True)
                 self._quit.wait(self._window)
@@ -191,9 +191,9 @@ class Clock:
             for table in (first, second, retired):
                 if recording in table:
                     table[recording] = counts
-        overflowed = [r for r in live if r.overflowed]
+        overflowed = [r for r in live if r.meter.overflowed]
         for recording in overflowed:
-            recording.overflowed = False
+            recording.meter.overflowed = False
         now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
         reading = Reading(
             at=now,
@@ -216,7 +216,7 @@ class Clock:
             state="stopped" if run.stopped else "paused" if run.world.paused else "running",
             speed=run.world.speed,
             nodes=tuple(
-                self._node(run.nodes[node.name], inside.get(node.name, blocked_in(None)), second, now)
+                self._node(run.nodes[node.name], inside.get(node.name, NOWHERE), second, now)
                 for node in self.book.topology.nodes
             ),
             urls=run.endpoints.urls,
@@ -231,9 +231,9 @@ class Clock:
         nodes: tuple[RunningNode | WatchedNode, ...] = tuple(self._run.nodes.values())
         for node in nodes:
             if node.thread is not None and node.thread.ident:
-                wait = blocked_in(frames.get(node.thread.ident))
+                wait = blocked_in(frames.get(node.thread.ident), node.recordings)
                 # One thread can be several nodes: it stands in the one whose socket it is.
-                inside[node.name] = wait if set(wait.sockets) & set(node.recordings) else blocked_in(None)
+                inside[node.name] = wait if set(wait.sockets) & set(node.recordings) else NOWHERE
         return inside
 
     def _node(
@@ -293,16 +293,18 @@ class Clock:
 
     def _adapt(self, counts: dict[Recording, Counts], *, again: bool) -> None:
         """Trace every message while that is cheap, a sample above; or all, where that was asked for."""
-        if self._run.full:
-            if again:
-                self._run.report("note", "", "", "more messages came than could be traced: some hops are missing")
-                self._trace(on=True)
-                self.book.journeys.interrupted = time.perf_counter_ns()
-            return
         total = sum(c.sent + c.received for c in counts.values())
         crossings, self._total = max(0, total - self._total), total
         # Rises at once, falls slowly: a burst must not switch it to and fro.
         self._crossings = max(crossings, round(self._crossings * 0.7))
+        rich, self._run.rich = self._run.rich, self._crossings <= _FAST
+        if self._run.full:
+            if again:
+                self._run.report("note", "", "", "more messages came than could be traced: some hops are missing")
+                self.book.journeys.interrupted = time.perf_counter_ns()
+            if again or rich is not self._run.rich:
+                self._trace(on=True)
+            return
         # Long enough for a message that is sent in it to be received in it, through what is queued now.
         self._window = min(_WINDOW, _LEAST_WINDOW + 2 * self.book.longest_queue())
         worked = self._crossings * (self._window / PERIOD if self._crossings > _FAST else 1)

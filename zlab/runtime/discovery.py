@@ -139,7 +139,7 @@ class Discovered(Recordings):
         for option, value in context.sockopts.items():
             self._note(seen, option, value)
         self.seen[recording] = seen
-        probe(socket, recording, self, lambda _: None)
+        probe(socket, recording, self, lambda _direction, _frames: 1)
         if maker is None:  # it was open before anybody watched: where, it must be asked
             url = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             if url:

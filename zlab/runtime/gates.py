@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zlab.recording import Direction
 from zlab.runtime.interrupt import NodeEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _TICK = 0.1  # seconds: the longest that a changed speed, fault or release takes to be seen
 
@@ -83,8 +83,15 @@ class SocketGate:
         self._natural = natural
         self._passed = 0.0
 
-    def __call__(self, direction: Direction) -> None:
+    def __call__(self, direction: Direction, frames: Sequence[Any]) -> int:  # noqa: ARG002 - the probe's signature
         """Wait until the message may pass.
+
+        Args:
+            direction: before it is sent, or after it was received.
+            frames: what it consists of.
+
+        Returns:
+            How often it is to pass.
 
         Raises:
             NodeEnded: the node is being ended meanwhile; the message does not pass.
@@ -105,3 +112,4 @@ class SocketGate:
                     break
                 world.changed.wait(_TICK if world.paused else min(_TICK, due - now))
         self._passed = time.monotonic()
+        return 1

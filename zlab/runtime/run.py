@@ -54,7 +54,7 @@ class Run:
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
         self.counted_events = 0
-        self.tracing = True
+        self.tracing = self.rich = True
         self.mask = 0
         self._lock = threading.RLock()
         self._applying = threading.Lock()  # apart from the other: the clock must not wait for a node to end
@@ -144,7 +144,7 @@ class Run:
             for node in self.nodes.values():
                 gated = node.gated()
                 for recording in node.recordings:
-                    recording.watch(self.mask if self.tracing else None, gated)
+                    recording.watch(self.mask if self.tracing else None, gated, self.rich)
 
     @contextmanager
     def fault(self, name: str, fault: Delays) -> Iterator[None]:

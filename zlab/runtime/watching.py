@@ -94,7 +94,7 @@ class Watching:
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
         self.counted_events = 0
-        self.tracing = True
+        self.tracing = self.rich = True
         self.mask = 0
         self.full = full
         self.key = key
@@ -159,7 +159,7 @@ class Watching:
         """Tell each probe whether to trace."""
         with self._applying:
             for recording in self.recordings.live:
-                recording.watch(self.mask if self.tracing else None, False)  # noqa: FBT003 - the probe's own signature
+                recording.watch(self.mask if self.tracing else None, False, self.rich)  # noqa: FBT003 - its signature
 
     def over(self) -> bool:
         """Never: what the program does next is its own affair."""
@@ -190,10 +190,10 @@ class Watching:
         waiting = [s for s in tuple(self.recordings.seen.values()) if not s.placed]
         if waiting:
             # Never in a variable: this frame is one of them, and would keep itself.
-            stands = {thread: blocked_in(frame) for thread, frame in sys._current_frames().items()}  # noqa: SLF001
-            for thread, wait in stands.items():
+            polling = {thread: blocked_in(frame, ()) for thread, frame in sys._current_frames().items()}  # noqa: SLF001
+            for thread, wait in polling.items():
                 for recording in wait.sockets:
-                    recording.thread = recording.thread or thread
+                    recording.meter.thread = recording.meter.thread or thread
         now = time.perf_counter()
         grown = [self._place(seen) for seen in waiting if self._is_due(seen, now)]
         for seen in waiting:
@@ -210,7 +210,7 @@ class Watching:
         return True
 
     def _is_due(self, seen: Seen, now: float) -> bool:
-        used = seen.recording.thread or seen.closed or now - seen.opened > _PATIENCE
+        used = seen.recording.meter.thread or seen.closed or now - seen.opened > _PATIENCE
         return bool(used and (seen.binds or seen.connects) and seen.recording.type in set(SocketType))
 
     def _place(self, seen: Seen) -> bool:
@@ -246,7 +246,7 @@ class Watching:
 
     def _home(self, seen: Seen) -> WatchedNode:
         """The node of the thread that uses a socket; another one where it would face itself."""
-        ident = seen.recording.thread or seen.maker.ident
+        ident = seen.recording.meter.thread or seen.maker.ident
         thread = seen.maker if ident == seen.maker.ident else None
         thread = thread or next((t for t in threading.enumerate() if t.ident == ident), None)
         base = _called(thread)

@@ -1,0 +1,68 @@
+"""Compiles the probe's fast half where there is a C compiler; where there is none, the probe is Python alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCE = Path("zlab", "probe", "_fast.c")
+LIMIT = 120  # seconds
+
+
+class FastProbe(BuildHookInterface):  # type: ignore[misc]  # hatchling's base is Any where it is not installed
+    """Puts the compiled module beside its source, and into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        """Compile, before the files are gathered."""
+        if self.target_name != "wheel":
+            return
+        made = compiled(Path(self.root))
+        if made is None:
+            self.app.display_warning("no C compiler or no Python headers: zlab's probe is slower, and as exact")
+            return
+        build_data["artifacts"].append(f"/{made.relative_to(self.root).as_posix()}")
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+
+def compiled(root: Path) -> Path | None:
+    """Compile the module with what Python itself was compiled with.
+
+    Args:
+        root: of the source tree.
+
+    Returns:
+        The module, or None where it cannot be had; what the compiler says is printed.
+    """
+    made = root / SOURCE.with_name(SOURCE.stem + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    if sys.implementation.name != "cpython" or os.name != "posix" or not headers.exists():
+        return None
+    shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    for compiler in (os.environ.get("CC", "cc"), "gcc", "clang"):
+        # To a name of its own first: another process may be using the one that is there.
+        fresh = made.with_suffix(f".{os.getpid()}")
+        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}"]
+        command = [*compiler.split(), *options, str(root / SOURCE), "-o", str(fresh)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0:
+            fresh.replace(made)
+            return made
+        sys.stderr.write(done.stderr)
+        fresh.unlink(missing_ok=True)
+    return None
+
+
+if __name__ == "__main__":
+    there = compiled(Path(__file__).resolve().parent)
+    sys.stdout.write(f"{there or 'not compiled'}\n")
+    sys.exit(there is None)
