@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ def eventually(condition: Callable[[], object], limit: float = LIMIT) -> None:
 def belongings() -> tuple[int, set[str], set[str]]:
     """Open files, zlab's threads, and zlab's files."""
     threads = {t.name for t in threading.enumerate() if t.name.startswith("zlab")}
-    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, {p.name for p in Path("/tmp").glob("zlab-*")}  # noqa: S108
+    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, {p.name for p in Path(tempfile.gettempdir()).glob("zlab-*")}
 
 
 @contextmanager
