@@ -31,7 +31,8 @@ def eventually(condition: Callable[[], object], limit: float = LIMIT) -> None:
 def belongings() -> tuple[int, set[str], set[str]]:
     """Open files, zlab's threads, and zlab's files."""
     threads = {t.name for t in threading.enumerate() if t.name.startswith("zlab")}
-    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, {p.name for p in Path(tempfile.gettempdir()).glob("zlab-*")}
+    paths = {path.name for path in Path(tempfile.gettempdir()).glob("zlab-*")}
+    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, paths
 
 
 @contextmanager
