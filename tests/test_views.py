@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import zlab
+from zlab.ledger.past import Past
 from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
 from zlab.recording import Event
 from zlab.topology import Topology
@@ -67,6 +68,7 @@ class Fake:
 
     def __init__(self, topology):
         self.topology = topology
+        self.past = Past()
         self.latest = snapshot(topology)
         self.listeners = []
         self.calls = []
@@ -84,6 +86,7 @@ class Fake:
 
     def publish(self, **changes):
         self.latest = snapshot(self.topology, **changes)
+        self.past.add(self.latest, self.topology)
         for listener in tuple(self.listeners):
             listener(self.latest)
 
@@ -271,7 +274,7 @@ def test_a_program_that_is_watched_grows_in_its_dashboard():
     lab.topology = pipeline
     lab.publish(at=3.0)
     assert dashboard.flow is not first
-    assert grid.children[:3] == (dashboard.controls, dashboard.flow, dashboard.ledger)
+    assert grid.children[:4] == (dashboard.controls, dashboard.timeline, dashboard.flow, dashboard.ledger)
     assert [node["name"] for node in dashboard.flow.graph["nodes"]] == [node.name for node in pipeline.nodes]
     figure = charts.figure(dashboard.history, live=True)
     lab.publish(at=4.0)

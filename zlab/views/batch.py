@@ -35,14 +35,15 @@ class Batch:
     message, times in seconds before the tick; state u8 for each node."""
 
 
-def encode(snapshot: Snapshot, flights: Sequence[Flight]) -> Batch:
+def encode(snapshot: Snapshot, flights: Sequence[Flight], *, ticks: int = 1) -> Batch:
     """Pack a tick.
 
     Args:
         snapshot: the tick.
         flights: the messages to draw, of this tick and of those that were skipped; of too many, an even choice.
+        ticks: for how many ticks' worth of messages there is room.
     """
-    chosen = thin(flights)
+    chosen = thin(flights, ticks)
     queued = np.fromiter((min(link.queued, 2**32 - 1) for link in snapshot.links), "<u4", len(snapshot.links))
     rate = np.fromiter((link.rate for link in snapshot.links), "<f4", len(snapshot.links))
     sent = np.fromiter((f.sent - snapshot.at for f in chosen), "<f4", len(chosen))
@@ -53,17 +54,17 @@ def encode(snapshot: Snapshot, flights: Sequence[Flight]) -> Batch:
     return Batch(len(chosen), b"".join(a.tobytes() for a in (queued, rate, sent, received, link, kind, state)))
 
 
-def thin(flights: Sequence[Flight]) -> Sequence[Flight]:
+def thin(flights: Sequence[Flight], ticks: int = 1) -> Sequence[Flight]:
     """As many as an eye can tell apart, evenly chosen on each link, in the order in which they were received."""
     in_order = sorted(flights, key=lambda f: f.received)
     links: dict[int, list[Flight]] = defaultdict(list)
     for flight in in_order:
         links[flight.link].append(flight)
-    share = MOST_ON_LINK  # the busy links give way, so that a quiet one is never left out
-    while share > 1 and sum(min(share, len(one)) for one in links.values()) > MOST:
+    most, share = MOST * ticks, MOST_ON_LINK * ticks  # the busy links give way, so that a quiet one is never left out
+    while share > 1 and sum(min(share, len(one)) for one in links.values()) > most:
         share -= 1
     chosen = [f for one in links.values() for f in _evenly(one, share)]
-    return _evenly(sorted(chosen, key=lambda f: f.received), MOST)
+    return _evenly(sorted(chosen, key=lambda f: f.received), most)
 
 
 def _evenly(flights: Sequence[Flight], most: int) -> Sequence[Flight]:

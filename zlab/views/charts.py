@@ -105,6 +105,13 @@ class History:
                 self._latency[:, -late:] = [[latency.p50], [latency.p99]]
         return True
 
+    def recall(self, snapshots: Iterable[Snapshot]) -> None:
+        """Show another minute: these snapshots instead of all that was taken in before."""
+        with self._lock:
+            self._rates[:], self._latency[:], self._at = np.nan, np.nan, float("-inf")
+        for snapshot in snapshots:
+            self.add(snapshot)
+
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Copies of: seconds before now, messages per second of each line, seconds of latency (p50 and p99)."""
         with self._lock:

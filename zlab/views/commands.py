@@ -35,12 +35,16 @@ class Commands:
     Args:
         source: the lab.
         failed: told of each command that raised: its name, its node or "", and the traceback.
+        held: says why there can be no command now, or "".
     """
 
-    def __init__(self, source: Source, failed: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self, source: Source, failed: Callable[[str, str, str], None], held: Callable[[], str] = lambda: ""
+    ) -> None:
         """Nothing runs yet."""
         self._source = source
         self._failed = failed
+        self._held = held
         self._waiting: deque[tuple[str, Mapping[str, Any], Callable[[str], None]]] = deque()
         self._lock = threading.Lock()
         self._busy = False
@@ -53,6 +57,9 @@ class Commands:
             given: its arguments, by name.
             answer: called when it is done, with "" or with what went wrong, in one line.
         """
+        if why := self._held():
+            answer(f"{name}: {why}")
+            return
         with self._lock:
             self._waiting.append((name, given, answer))
             if self._busy:

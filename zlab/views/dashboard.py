@@ -1,4 +1,4 @@
-"""The dashboard of a lab: toolbar, flow graph, ledger, charts and event log in one box."""
+"""The dashboard of a lab: toolbar, timeline, flow graph, ledger, charts and event log in one box."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from zlab.views.controls import Controls
 from zlab.views.flow import Flow
 from zlab.views.ledger import Ledger
 from zlab.views.log import Log
+from zlab.views.playhead import Playhead, moves
+from zlab.views.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from zlab.ledger.snapshot import Snapshot
     from zlab.views.source import Source
 
@@ -39,25 +39,30 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
     def __init__(self, source: Source) -> None:
         """Show all but the charts, which are heavy and come after the first picture."""
         self._source = source
+        self.playhead = Playhead(source, self._failed)
+        # The toolbar steers the lab that runs, whatever is shown; what is done to a node is done to the one in sight.
         self._commands = Commands(source, self._failed)
+        self._commands_here = Commands(source, self._failed, self.playhead.held)
         self.history = charts.History(source.topology, grows=not source.steerable)
-        self.flow = Flow(source, commands=self._commands, told=self._told)
+        self.flow = Flow(self.playhead, commands=self._commands_here, told=self._told)
         self.controls = Controls(source, commands=self._commands)
-        self.ledger = Ledger(source)
-        self.events = Log(source)
+        self.timeline = Timeline(self.playhead)
+        self.ledger = Ledger(self.playhead)
+        self.events = Log(self.playhead)
         self._figure: Any = None
         self._drawing = threading.Lock()
         self._holder = ipywidgets.Box()
         self._holder.add_class("zlab-charts")
         self._charts_seen: dict[str, bool] = {}
-        self._changed = False
+        self._changed = self._owed = False
+        self._recalled_at = float("-inf")
+        self._before: Snapshot | None = None
         self._replaced: list[tuple[float, Flow | Ledger]] = []
         self._grid = ipywidgets.Box(self._parts())
         self._grid.add_class("zlab-grid")
         super().__init__(children=(self._grid,))
         self.add_class("zlab-dashboard")  # its width decides how many columns the grid has
-        self._unsubscribe: Callable[[], None] = lambda: None
-        self._unsubscribe = source.subscribe(self._on_snapshot)
+        self.playhead.subscribe(self._on_snapshot)
 
     def __repr__(self) -> str:
         """One line: a widget's own would list all traits."""
@@ -66,23 +71,29 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         if self.flow.outgrown:
             self._grow()
-        self._changed |= self.history.add(snapshot)
-        if self._changed and self._figure is not None and any(self._charts_seen.values()):
+        seen = self._figure is not None and any(self._charts_seen.values())
+        self._owed |= moves(snapshot, self._before)
+        self._before = snapshot
+        if not self._owed:
+            self._changed |= self.history.add(snapshot)
+        elif seen and monotonic() - self._recalled_at >= charts.PERIOD:
+            begin = snapshot.at - charts.PERIOD * charts.POINTS
+            self.history.recall(self._source.past.between(begin, snapshot.at, apart=charts.PERIOD))
+            self._owed, self._changed, self._recalled_at = False, True, monotonic()
+        if self._changed and seen:
             self._changed = False
             charts.update(self._figure, self.history)
-        if snapshot.state == "stopped":
-            self._unsubscribe()
 
     def _parts(self) -> tuple[Any, ...]:
         if not self._source.topology.links:  # of a program that has only begun there is not much to show
-            return self.controls, self.flow, self.events
-        return self.controls, self.flow, self.ledger, self.events, self._holder
+            return self.controls, self.timeline, self.flow, self.events
+        return self.controls, self.timeline, self.flow, self.ledger, self.events, self._holder
 
     def _grow(self) -> None:
         """Put views of all that there is by now in the place of those that were made for less."""
         old = self.flow, self.ledger
-        self.flow = Flow(self._source, commands=self._commands, told=self._told, moved=self.flow.moved)
-        self.ledger = Ledger(self._source)
+        self.flow = Flow(self.playhead, commands=self._commands_here, told=self._told, moved=self.flow.moved)
+        self.ledger = Ledger(self.playhead)
         self.history.grow(self._source.topology)
         self._grid.children = self._parts()
         now = monotonic()
@@ -97,6 +108,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
                 threading.Thread(target=self._draw_charts, name="zlab-charts", daemon=True).start()
             case "charts":
                 self._charts_seen[view] = bool(content["on"])
+                self.playhead.again()
             case "gone":
                 self._charts_seen.pop(view, None)
                 if content.get("closed") and not self.flow.watched and self._source.snapshot().state != "stopped":
@@ -114,6 +126,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
                 figure._config = {"displayModeBar": False, "responsive": True}  # noqa: SLF001
                 self._holder.children = (figure,)
                 self._figure = figure
+                self._owed = True  # the minute before
             except Exception as error:  # noqa: BLE001 - the other views work without it; the log says why
                 self._failed("charts", "", f"{traceback.format_exc()}\nThe charts cannot be drawn: {error}")
 

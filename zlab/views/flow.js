@@ -22,7 +22,7 @@ function render({ model, el, signal }) {
   const flights = new Flights(graph);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let lanes = [], names = [];
-  let style = PALETTE.light, figures = null, state = "running", at = 0, speed = 1, kinds = [];
+  let style = PALETTE.light, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
   let view = { scale: 1, x: 0, y: 0 }, home = null, fitted_ = true, width = 0, height = 0, dpr = 1;
   let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
   let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, sprites = null, spriteKey = "";
@@ -114,10 +114,12 @@ function render({ model, el, signal }) {
     const link = new Uint16Array(bytes, 8 * L + 8 * F, F), kind = new Uint8Array(bytes, 8 * L + 10 * F, F);
     const states = new Uint8Array(bytes, 8 * L + 11 * F, N);
     for (let i = 0; i < L; i++) { live[i].queued = queued[i]; live[i].rate = rates[i]; }
-    for (let i = 0; i < N; i++) settle(looks[i], graph.states[states[i]], content.t === "full");
-    const full = content.t === "full";
-    const span = full || batchAt === null ? 0.1 : Math.min(1, Math.max(0, content.at - batchAt));
-    if (batchAt !== null && !full) flights.shift(content.at - batchAt);
+    const past = Boolean(content.past), full = past || content.t === "full", pace = content.pace || 1;
+    held = past && !content.pace; // a moment of the past that stands: its messages stand where they were seen
+    for (let i = 0; i < N; i++) settle(looks[i], graph.states[states[i]], full);
+    const span = full || batchAt === null ? 0.1 : Math.min(1, Math.max(0, (content.at - batchAt) / pace));
+    if (pace !== 1) for (let i = 0; i < F; i++) { sent[i] /= pace; received[i] /= pace; }
+    if (batchAt !== null && !full) flights.shift((content.at - batchAt) / pace);
     if (full) flights.reset();
     batchAt = at = content.at;
     if (content.state === "paused" && state === "paused" && F) stepping = true;
@@ -128,7 +130,8 @@ function render({ model, el, signal }) {
       el.classList.toggle("zlab-over", over);
       dirty = true;
     }
-    if (F) flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2);
+    if (past) flights.add(clock - content.covers, content.covers, sent, received, link, kind, speed, false);
+    else if (F) flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2);
     // How many of the messages are shown, over the last seconds.
     shown = 0.9 * shown + F;
     passed = 0.9 * passed + content.of;
@@ -166,11 +169,11 @@ function render({ model, el, signal }) {
     const step = before ? Math.min(0.1, (time - before) / 1000) : 0;
     before = time;
     if (pending.length) apply(pending.shift());
-    if (state !== "paused" || stepping) clock += step;
+    if (!held && (state !== "paused" || stepping)) clock += step;
     if (dirty) drawGraph();
     drawMotion();
     if (stepping && !flights.count) stepping = false;
-    if (pending.length || (flights.count && (state !== "paused" || stepping))) ask();
+    if (pending.length || (flights.count && !held && (state !== "paused" || stepping))) ask();
     else before = 0;
     if (!painted) {
       painted = true;

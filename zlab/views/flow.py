@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -11,6 +12,7 @@ import traitlets
 from zlab.views import batch
 from zlab.views.lanes import binds
 from zlab.views.layout import cards, topics
+from zlab.views.playhead import COVERS, PERIOD, Moment
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from zlab.views.source import Source
 
 _FIGURES_EVERY = 1.0  # seconds; rates, queues and states come with every tick
+_OWED = 0.3  # seconds between two sets of figures while somebody goes through the past
 _KEPT = 20 * batch.MOST  # messages kept for a tick that was skipped
 
 
@@ -42,7 +45,8 @@ class Flow(View):
         self._burst = self._since = 1  # ticks from one sample to the next, and since the last
         self._delivered: int | None = None
         self._kinds_sent = -1
-        self._figures_at = float("-inf")
+        self._figures_at = self._figures_sent = float("-inf")
+        self._owes = False
         shown = {**graph(source.topology), "steerable": source.steerable}
         super().__init__(source, graph=shown, **rest)
 
@@ -57,8 +61,28 @@ class Flow(View):
             self._passed += delivered - (delivered if self._delivered is None else self._delivered)
         self._delivered = delivered
 
-    def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+    def recall(self, snapshot: Snapshot) -> None:
+        """Forget the messages that moved where the playhead was before."""
+        self._flights.clear()
+        self._passed = 0
+        self._delivered = sum(link.delivered for link in snapshot.links)
+
+    def jump(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """A moment of the past: its messages stand where they were seen."""
+        content, (data, figured) = self.full(snapshot)
+        self._owes = monotonic() - self._figures_sent < _OWED
+        if self._owes:
+            return content, [data]
+        self._figures_sent = monotonic()
+        return content, [data, figured]
+
+    def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
         """What moved since the last message."""
+        pace = 1.0
+        if isinstance(snapshot, Moment):
+            if not snapshot.pace:
+                return self.jump(snapshot) if self._owes else None
+            pace = snapshot.pace
         packed = batch.encode(snapshot, self._dealt(snapshot))
         content = {
             "at": round(snapshot.at, 4),
@@ -66,13 +90,14 @@ class Flow(View):
             "speed": snapshot.speed,
             "shown": packed.shown,
             "of": self._passed,
+            "pace": pace,
         }
         self._passed = 0
         buffers = [packed.data]
         if len(snapshot.kinds) != self._kinds_sent:
             content["kinds"] = list(snapshot.kinds)
             self._kinds_sent = len(snapshot.kinds)
-        if snapshot.at - self._figures_at >= _FIGURES_EVERY:
+        if snapshot.at - self._figures_at >= _FIGURES_EVERY * min(1.0, pace):
             self._figures_at = snapshot.at
             buffers.append(figures(snapshot))
         return content, buffers
@@ -89,15 +114,19 @@ class Flow(View):
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """The whole state, without the messages that have already arrived."""
-        packed = batch.encode(snapshot, ())
+        past = isinstance(snapshot, Moment)
+        packed = batch.encode(snapshot, snapshot.flights if past else (), ticks=round(COVERS / PERIOD))
         self._kinds_sent = len(snapshot.kinds)
         self._figures_at = snapshot.at
         return {
             "at": round(snapshot.at, 4),
             "state": snapshot.state,
             "speed": snapshot.speed,
-            "shown": 0,
-            "of": 0,
+            "shown": packed.shown,
+            "of": packed.shown,
+            "past": isinstance(snapshot, Moment),
+            "pace": snapshot.pace if isinstance(snapshot, Moment) else 1.0,
+            "covers": COVERS,
             "kinds": list(snapshot.kinds),
         }, [packed.data, figures(snapshot)]
 

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from zlab.views.playhead import Moment
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
@@ -29,17 +30,28 @@ class Log(View):
     def __init__(self, source: Source, **rest: Any) -> None:
         """Start from what has happened already."""
         self._events: deque[Event] = deque(source.history(), maxlen=_KEPT)
+        self._recalled: dict[int, Event] = {}
+        self._noted: deque[Event] = deque(maxlen=_KEPT)
         self._fresh: list[Event] = []
         super().__init__(source, **rest)
 
     def note(self, event: Event) -> None:
         """Add an event that the lab does not know of, such as a command that failed."""
         with self._lock:
+            self._noted.append(event)
             self._add([event])
 
     def collect(self, snapshot: Snapshot) -> None:
         """Keep every event, shown or not."""
-        self._add(snapshot.events)
+        self._add([event for event in snapshot.events if id(event) not in self._recalled])
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Keep the events up to a moment of the past, or all, instead."""
+        noted = (e for e in self._noted if e.at <= snapshot.at or not isinstance(snapshot, Moment))
+        events = sorted((*self._source.history(), *noted), key=lambda event: event.at)
+        self._events = deque(events, maxlen=_KEPT)
+        self._recalled = {id(event): event for event in self._events}  # those of this very moment come again
+        self._fresh.clear()
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """All events that are kept."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.ledger.past import Past
     from zlab.ledger.snapshot import Snapshot
     from zlab.recording import Event
     from zlab.topology import Topology
@@ -22,6 +23,10 @@ class Source(Protocol):
     @property
     def topology(self) -> Topology:
         """What runs; another one as soon as a program that is watched has grown."""
+
+    @property
+    def past(self) -> Past:
+        """What is remembered of it."""
 
     def snapshot(self) -> Snapshot:
         """The latest published snapshot; never blocks."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 from zlab.views import palette
+from zlab.views.playhead import Playhead, moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,12 +64,16 @@ class View(anywidget.AnyWidget):
         self._commands = commands
         self._told = told
         self._lock = threading.RLock()
+        self._before: Snapshot | None = None
+        self.elsewhere = False
+        """Whether what comes now does not follow from what the browser shows: the playhead has moved."""
         self._visible: dict[str, bool] = {}
         self._heard: dict[str, float] = {}
         self._number = self._answered = 0
         self._sent_at = self._answered_at = float("-inf")
         self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__(**traits)
+        self.add_class(f"zlab-the-{type(self).__name__.lower()}")
         keep_replies_apart(self.comm)
         self.on_msg(self._receive)
         self._unsubscribe = source.subscribe(self._on_snapshot)
@@ -81,8 +86,16 @@ class View(anywidget.AnyWidget):
         """What has changed since the last message, or None."""
         raise NotImplementedError
 
+    def jump(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """What to send when the playhead has moved: to a moment of the past, or back to the present."""
+        return self.full(snapshot)
+
     def collect(self, snapshot: Snapshot) -> None:
         """Keep what must not be missed of a snapshot that may never be sent."""
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Keep what must not be missed where the playhead has moved, in the place of all that was kept."""
+        self.collect(snapshot)
 
     @property
     def visible(self) -> bool:
@@ -106,11 +119,22 @@ class View(anywidget.AnyWidget):
         if self.fixed and len(snapshot.links) != len(self._topology.links):
             return  # it was taken before the program grew
         with self._lock:
-            self.collect(snapshot)
+            before, self._before = self._before, snapshot
+            if moves(snapshot, before):
+                self.elsewhere = True
+                self.recall(snapshot)
+            else:
+                self.collect(snapshot)
             last = snapshot.state == "stopped"
             if self.visible and (last or self._due()):
-                self._publish("tick", self.full(snapshot) if last else self.tick(snapshot), last=last)
-        if last:
+                if self.elsewhere:
+                    self._publish("full", self.jump(snapshot))
+                elif last:
+                    self._publish("full", self.full(snapshot))
+                else:
+                    self._publish("tick", self.tick(snapshot))
+                self.elsewhere = False
+        if last and not isinstance(self._source, Playhead):  # which may yet show what was before
             self._unsubscribe()
 
     def _due(self) -> bool:
@@ -120,19 +144,16 @@ class View(anywidget.AnyWidget):
             period = _GIVEN_UP if now - self._answered_at > _LEFT else max(_SLOWED, period)
         return now - self._sent_at >= 0.8 * period  # the lab's clock is the pace: this only skips whole ticks
 
-    def _publish(
-        self, kind: str, message: tuple[dict[str, Any], Sequence[bytes]] | None, *, last: bool = False
-    ) -> None:
+    def _publish(self, kind: str, message: tuple[dict[str, Any], Sequence[bytes]] | None) -> None:
         if message is None:
             return
         content, buffers = message
         self._number += 1
         self._sent_at = monotonic()
-        word = "full" if last else kind
         answer = self._number % self.acknowledged == 0
-        if word == "full":
+        if kind == "full":
             content = {**content, "comm": self.model_id}
-        self.send({"t": word, "n": self._number, "a": answer, **content}, buffers=list(buffers))
+        self.send({"t": kind, "n": self._number, "a": answer, **content}, buffers=list(buffers))
 
     def _receive(self, _: object, content: dict[str, Any], __: object) -> None:
         view = str(content.get("v", ""))
