@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING
 
+from zlab.ledger import frames
 from zlab.observed import Observed, check_trace, delivered
 from zlab.runtime import registry
+from zlab.runtime.arrival import COMMANDS
 from zlab.runtime.run import Run
 from zlab.sockets import TopologyError
 from zlab.topology import Topology
@@ -14,11 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from contextlib import AbstractContextManager
 
-    from zlab.recording import Key
+    import pandas as pd
+
+    from zlab.recording import Event, Key
     from zlab.runtime.gates import Delays
 
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
+
+_LOOK = 0.05  # seconds between two looks at what a program may change without a word, such as what it subscribes to
 
 
 class Lab(Observed):
@@ -34,7 +42,9 @@ class Lab(Observed):
         """Start it; use `zlab.run`."""
         self._run = Run(topology, transport, key=key, full=check_trace(trace))
         self._speed = 1.0
+        self._settled = threading.Event()  # never set: to wait on
         super().__init__(self._run)
+        self.subscribe(self._run.connections.heard_of)
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -126,6 +136,73 @@ class Lab(Observed):
         """
         self._run.find(node)
         return self._run.fault(node, fault)
+
+    # --- how its links come about --------------------------------------------------------------
+
+    def wait_ready(self, timeout: float = 10.0) -> None:
+        """Wait until every link can carry messages: what is sent from then on is lost to nobody who joins late.
+
+        A link is ready when both its sockets live, their connection is up and the ZMTP handshake has succeeded at
+        both ends, as libzmq's socket monitors tell (over inproc: when both have bound and connected); and, from a
+        PUB or XPUB, when all that the subscriber has asked for by now is known to be in the publisher's own queue,
+        into which it looks before its next send. That is concluded from the order in which libzmq's I/O threads do
+        things and from what the kernel's queues hold: `zlab.runtime.arrival` says how. Neither socket is touched,
+        and no byte is added to what they say. An XSUB must first have passed its subscriptions on.
+
+        Args:
+            timeout: the longest wait, in seconds.
+
+        Raises:
+            TimeoutError: it names the links that cannot carry messages, and why.
+            RuntimeError: the lab is stopped.
+            ValueError: a negative time.
+
+        Example:
+            >>> import zlab
+            >>> with zlab.run(zlab.patterns.pub_sub(), transport="tcp") as lab:
+            ...     lab.wait_ready()
+        """
+        if not timeout >= 0:
+            raise ValueError(f"timeout={timeout!r}: give zero or more seconds")
+        deadline = time.monotonic() + timeout
+        connections = self._run.connections
+        while True:
+            if self._run.stopped:
+                raise RuntimeError("the lab is stopped: no link carries messages any more")
+            with connections.changed:
+                waiting = connections.waiting()
+                left = deadline - time.monotonic()
+                if not waiting:
+                    break
+                if left <= 0:
+                    links = self.topology.links
+                    told = "; ".join(f"{links[link]}: {why}" for link, why in waiting.items())
+                    raise TimeoutError(
+                        f"after {timeout:g} s, {len(waiting)} of {len(links)} links are not ready: {told}"
+                    )
+                connections.changed.wait(min(left, _LOOK))
+        # What has come into a socket's queue is seen by a thread that sends all the time within this time.
+        self._settled.wait(COMMANDS)
+
+    def connections(self) -> pd.DataFrame:
+        """How each link came about: a row per link and connection, the oldest first.
+
+        Times are in seconds since the lab started, empty where it has not happened. Columns: ``link``, ``endpoint``,
+        ``number`` (the how-manieth connection of the link: another begins when ZeroMQ reconnects or a node
+        restarts), ``stage`` (how far it has come), ``connecting``, ``up`` (TCP or ipc is connected; over inproc,
+        both ends have bound and connected), ``handshake`` (ZMTP's, RFC 23; none over inproc), ``subscribed`` (the
+        subscription is known to have reached the publisher; see `wait_ready`), ``first_message`` (received; to
+        within 0.1 seconds where it was not traced), ``disconnected``, ``retries`` (how often ZeroMQ found nobody and
+        tried again, before it was up) and ``reason`` (why the handshake failed, or the connection ended).
+
+        The last 50 connections of two sockets are kept.
+        """
+        return frames.connections(self._run.connections.all(), self.topology.links)
+
+    def history(self) -> tuple[Event, ...]:
+        """The events, as `zlab.recording.Event`: the last 10,000."""
+        self._run.connections.settle()
+        return super().history()
 
     def stop(self) -> None:
         """End every node and release everything; the figures stay. Safe to call again.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from zlab.ledger.fates import Fates
     from zlab.ledger.journeys import Hop
-    from zlab.ledger.snapshot import LatencyFigures, Snapshot
+    from zlab.ledger.snapshot import Connection, LatencyFigures, Snapshot
     from zlab.recording import Event
     from zlab.topology import Link
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 MESSAGE_COLUMNS = [
     *("message", "hop", "link", "via", "kind", "size", "sent", "received"),
     *("service", "send_call", "queue_and_wire", "latency", "follows", "fate", "ambiguous"),
+]
+
+
+CONNECTION_COLUMNS = [
+    *("link", "endpoint", "number", "stage", "connecting", "up", "handshake"),
+    *("subscribed", "first_message", "disconnected", "retries", "reason"),
 ]
 
 
@@ -160,3 +166,30 @@ def events(record: Iterable[Event]) -> pd.DataFrame:
 
     columns = ["at", "kind", "node", "socket", "detail"]
     return Table([(e.at, e.kind, e.node, e.socket, e.detail) for e in record], columns=columns)
+
+
+def connections(record: Iterable[Connection], links: Sequence[Link]) -> pd.DataFrame:
+    """A row per link and connection; times in seconds since the lab started."""
+    from zlab.ledger.table import Table
+
+    rows = [
+        {
+            "link": str(links[c.link]),
+            "endpoint": links[c.link].endpoint,
+            "number": c.number,
+            "stage": c.stage,
+            "connecting": c.connecting,
+            "up": c.up,
+            "handshake": c.handshake,
+            "subscribed": c.subscribed,
+            "first_message": c.first_message,
+            "disconnected": c.disconnected,
+            "retries": c.retries,
+            "reason": c.reason,
+        }
+        for c in record
+    ]
+    frame = Table(rows, columns=CONNECTION_COLUMNS).set_index("link")
+    times = ["connecting", "up", "handshake", "subscribed", "first_message", "disconnected"]
+    frame[times] = frame[times].astype("float64")
+    return frame

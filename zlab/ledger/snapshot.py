@@ -127,6 +127,48 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection of a link, from its first attempt to its end.
+
+    Times are in seconds since the lab started; None: it has not happened, or is none of this transport.
+    """
+
+    link: int
+    """Index into the topology's links."""
+    number: int
+    """The how-manieth of this link it is, from 1: another begins when ZeroMQ reconnects or a node restarts."""
+    connecting: float
+    """When connect was called, or ZeroMQ began to try again."""
+    up: float | None = None
+    """When the transport had connected; over inproc, when both ends had bound and connected."""
+    handshake: float | None = None
+    """When the ZMTP handshake had succeeded, at the end that connects (RFC 23); none over inproc."""
+    subscribed: float | None = None
+    """When the subscription was known to have reached the publisher; only from PUB and XPUB."""
+    first_message: float | None = None
+    """When the first message over it was received."""
+    disconnected: float | None = None
+    """When it ended."""
+    retries: int = 0
+    """Attempts that found nobody, before it was up."""
+    reason: str = ""
+    """Why the handshake failed or the connection ended, or ""."""
+
+    @property
+    def stage(self) -> str:
+        """How far it has come, in a word or two."""
+        if self.disconnected is not None:
+            return "disconnected"
+        if self.reason:
+            return "handshake failed"
+        if self.up is None:
+            return "retrying" if self.retries else "connecting"
+        if self.first_message is not None:
+            return "carries messages"
+        return "subscribed" if self.subscribed is not None else "connected"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A lab at one tick: nodes and links stand in the order of the topology's."""
 
@@ -152,3 +194,5 @@ class Snapshot:
     """Processor seconds that the lab's collector uses per second."""
     events: tuple[Event, ...]
     """What happened since the last tick."""
+    connections: tuple[Connection, ...] = field(default=(), kw_only=True)
+    """The latest connection of each link, as far as any has begun; none of a program that is only watched."""

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -210,7 +211,7 @@ class Clock:
         self._counts, self._overflowed = second, self._overflowed or bool(overflowed)
         events = (*self._events, *self._fresh_events())
         self._sequence += 1
-        return self.book.snapshot(
+        snapshot = self.book.snapshot(
             sequence=self._sequence,
             at=now,
             state="stopped" if run.stopped else "paused" if run.world.paused else "running",
@@ -225,6 +226,7 @@ class Clock:
             cost=self.cost,
             events=events,
         )
+        return replace(snapshot, connections=run.connections.latest()) if isinstance(run, Run) else snapshot
 
     def _inside(self, frames: dict[int, FrameType]) -> dict[str, Wait]:
         inside: dict[str, Wait] = {}

@@ -24,6 +24,7 @@ from zlab.sockets import Socket, SocketType, TopologyError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zlab.runtime.connections import Connections
     from zlab.runtime.endpoints import Endpoints
     from zlab.topology import Node
 
@@ -47,6 +48,7 @@ class Life:
         gate: NodeGate,
         natural: Callable[[str], float],
         recordings: Recordings,
+        connections: Connections,
         shared: zmq.Context[Any] | None,
         report: Report,
     ) -> None:
@@ -62,6 +64,7 @@ class Life:
         self.thread: threading.Thread | None = None
         self.recordings: dict[str, Recording] = {}
         self._function = function
+        self._connections = connections
         self._report = report
         self._sockets: dict[str, ProbedSocket[Any]] = {}
         self._shared = shared
@@ -82,6 +85,7 @@ class Life:
                 probe(socket, recording, recordings, pass_by)
                 self.recordings[key] = recording
                 apply_options(f"{node.name}.{key}", spec, socket)
+                connections.opened(recording.name, socket, recording)
         except BaseException:
             self.begin_end(NodeState.STOPPED)
             self.finish_end(GRACE)
@@ -105,6 +109,7 @@ class Life:
                 self._bind_one(key, url, limit)
                 bound = self._sockets[key].getsockopt_string(zmq.LAST_ENDPOINT) if url.startswith("tcp") else url
                 endpoints.bound(endpoint, bound)
+                self._connections.bound(f"{self.node.name}.{key}", endpoint)
                 self._report("bind", self.node.name, key, bound)
 
     def _bind_one(self, key: str, url: str, limit: float) -> None:
@@ -134,6 +139,7 @@ class Life:
         for key, spec in self.node.sockets.items():
             for endpoint in spec.connects:
                 url = endpoints.of(endpoint)
+                self._connections.connecting(f"{self.node.name}.{key}", endpoint, url)
                 try:
                     self._sockets[key].connect(url)
                 except zmq.ZMQError as error:
@@ -183,6 +189,11 @@ class Life:
             self._left = True
 
     # --- ending --------------------------------------------------------------------------------
+
+    @property
+    def ending(self) -> NodeState | None:
+        """How it was asked to end, or None."""
+        return self._ending if self.state is not NodeState.FAILED else None
 
     def begin_end(self, state: NodeState) -> None:
         """Ask the node to end, without waiting for it."""
@@ -268,6 +279,7 @@ class Life:
             for socket in self._sockets.values():
                 if not socket.closed:
                     socket.close(linger)
+            self._connections.ended(self.node.name, self._ending or self.state)
 
 
 def drop_unsent(sockets: Iterable[zmq.Socket[Any]]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import zmq
 
     from zlab.recording import Recording, Recordings
+    from zlab.runtime.connections import Connections
     from zlab.runtime.endpoints import Endpoints
     from zlab.topology import Node
 
@@ -40,6 +41,7 @@ class RunningNode:
         endpoints: Endpoints,
         recordings: Recordings,
         world: World,
+        connections: Connections,
         shared: zmq.Context[Any] | None,
         report: Report,
     ) -> None:
@@ -56,6 +58,7 @@ class RunningNode:
         self._endpoints = endpoints
         self._recordings = recordings
         self._world = world
+        self._connections = connections
         self._shared = shared
         self._report = report
 
@@ -67,6 +70,7 @@ class RunningNode:
             gate=NodeGate(self._world, lambda: self.faults),
             natural=self._natural,
             recordings=self._recordings,
+            connections=self._connections,
             shared=self._shared,
             report=self._report,
         )
@@ -90,6 +94,11 @@ class RunningNode:
     def state(self) -> NodeState:
         """What it is doing, as far as the runtime knows."""
         return NodeState.STARTING if self.life is None else self.life.state
+
+    @property
+    def fate(self) -> NodeState:
+        """The same, or how it is to end where that has been decided."""
+        return (self.life.ending if self.life is not None else None) or self.state
 
     @property
     def traceback(self) -> str:

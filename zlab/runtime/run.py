@@ -13,6 +13,7 @@ import zmq
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
+from zlab.runtime.connections import Connections
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.gates import Delays, World
 from zlab.runtime.life import GRACE, close_all, drop_unsent
@@ -69,6 +70,7 @@ class Run:
             trace_limit=FULL_TRACE_LIMIT if full else TRACE_LIMIT,
             complain=self._complain,
         )
+        self.connections = Connections(topology, self.endpoints, began=self.began, say=self._say, node=self._seen)
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
         self.nodes = {
@@ -77,6 +79,7 @@ class Run:
                 endpoints=self.endpoints,
                 recordings=self.recordings,
                 world=self.world,
+                connections=self.connections,
                 shared=self._shared,
                 report=self.report,
             )
@@ -96,7 +99,10 @@ class Run:
 
     def report(self, kind: str, node: str, socket: str, detail: str) -> None:
         """Write an event down; any thread may."""
-        self.events.append(Event(time.perf_counter() - self.began, kind, node, socket, detail))
+        self._say(time.perf_counter() - self.began, kind, node, socket, detail)
+
+    def _say(self, at: float, kind: str, node: str, socket: str, detail: str) -> None:
+        self.events.append(Event(at, kind, node, socket, detail))
         self.counted_events += 1
 
     def _complain(self, recording: Recording, what: str) -> None:
@@ -111,6 +117,10 @@ class Run:
         """
         self.topology[name]  # raises with advice
         return self.nodes[name]
+
+    def _seen(self, name: str) -> tuple[NodeState, threading.Thread | None]:
+        node = self.nodes[name]
+        return node.fate, node.thread
 
     @property
     def strangers(self) -> frozenset[str]:
@@ -254,6 +264,7 @@ class Run:
             if self._released:
                 return True
             self._stopped = True
+            self.connections.stopping()
             deadline = time.monotonic() + STOP_LIMIT
             lives = [node.life for node in self.nodes.values() if node.life is not None]
             for life in lives:
@@ -276,6 +287,8 @@ class Run:
                         self.report("error", "", "", "the context did not end: a socket in it is still open")
                 else:
                     self._shared.term()
+            if not self.connections.stop() and all(ended):
+                self.report("error", "", "", "the thread that hears the socket monitors did not end")
             self.endpoints.close()
             self.report("stop", "", "", "")
             self._released = True
