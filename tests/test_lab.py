@@ -527,3 +527,15 @@ def test_a_forked_child_leaves_its_parents_lab_alone() -> None:
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+def test_what_watching_costs_is_measured_and_told() -> None:
+    with zlab.run(one_way(sending(b"1", b"2"))) as lab:
+        lab.wait(until=lambda snapshot: snapshot.links[0].delivered == 2)
+        cost = lab.cost()
+    assert 0 < cost.plain < 1e-3
+    assert 0 < cost.counted <= cost.traced < 1e-3
+    assert cost.sampling == 1
+    assert "every message is traced" in str(cost)
+    with zmq.Context() as context, zlab.watch(context) as other:
+        assert (other.cost().plain, other.cost().counted) == (cost.plain, cost.counted)  # once in a process

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 import zlab
+from zlab.ledger.cost import Cost
 from zlab.ledger.snapshot import LinkFigures, NodeFigures, NodeState, Snapshot
 from zlab.recording import Event
 from zlab.views.terminal import table
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 EVENTS = [Event(0.5 * i, "restarted", f"worker-{i}", "", "said so") for i in range(9)]
 
 
+COST = Cost(1e-6, 0.7e-6, 1.1e-6, compiled=True, clock=0.01, sampling=1)
+
+
 def _snapshot(topology: Topology) -> Snapshot:
     links = tuple(
         LinkFigures(str(link), 12_345, 12_340, 2, {"high-water mark": 3}, {}, 0, 0, 0, 123.4, 0, 20, None)
         for link in topology.links
     )
     nodes = tuple(NodeFigures(node.name, NodeState.RECV, 0.0, blocked_on="inbox") for node in topology.nodes)
-    return Snapshot(1, 3.0, "running", 1.0, nodes, (), links, (), (), {}, 1, 0.0, ())
+    return Snapshot(1, 3.0, "running", 1.0, nodes, (), links, (), (), {}, 1, COST, ())
 
 
 def _shown(topology: Topology, columns: int, rows: int, taken: Snapshot | None = None) -> list[str]:

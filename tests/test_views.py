@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import zlab
+from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
 from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
 from zlab.recording import Event
@@ -55,7 +56,7 @@ def snapshot(topology, at=1.0, **changes):
         kinds=("weather NYC",),
         end_to_end={},
         sampling=1,
-        cost=0.01,
+        cost=Cost(1e-6, 0.7e-6, 1.1e-6, compiled=True, clock=0.0123, sampling=1),
         events=(),
     )
     return replace(whole, **changes)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from zlab.ledger.cost import Cost
     from zlab.ledger.journeys import Hop
     from zlab.ledger.past import Past
     from zlab.recording import Event
@@ -242,6 +243,10 @@ class Observed:
         table = frames.messages(hops, fates, tuple(book.kinds.names), round(self._runs.began * 1e9))
         table.attrs.update(let_go=book.journeys.let_go, sampling=snapshot.sampling)
         return table
+
+    def cost(self) -> Cost:
+        """What watching costs, as `zlab.ledger.cost.Cost`; print it to read it in words."""
+        return self._clock.latest.cost
 
     def events(self) -> pd.DataFrame:
         """A row per event: bind, connect, start, kill, restart, fault, error, ... with its time in seconds."""

@@ -51,7 +51,7 @@ def _seconds():
                 fields = stat.read().rpartition(")")[2].split()
             total += (int(fields[11]) + int(fields[12])) / 100
     return total
-print(_seconds(), sum(s.sent + s.received for s in lab.snapshot().sockets), lab.snapshot().cost)
+print(_seconds(), sum(s.sent + s.received for s in lab.snapshot().sockets), lab.cost().clock)
 """
 
 

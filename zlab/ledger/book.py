@@ -32,6 +32,7 @@ from zlab.sockets import Socket, SocketType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from zlab.ledger.cost import Cost
     from zlab.ledger.reading import Reading
     from zlab.topology import Link, Topology
 
@@ -196,7 +197,7 @@ class Book:
         urls: Mapping[str, str],
         flights: Iterable[Flight],
         sampling: int,
-        cost: float,
+        cost: Cost,
         events: tuple[Event, ...],
     ) -> Snapshot:
         """All figures, as they stand after the last reading."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zlab.ledger.cost import Cost
     from zlab.recording import Event
 
 
@@ -190,8 +191,8 @@ class Snapshot:
     """Latency from first send to last receive, by path, such as ``ventilator → sink``."""
     sampling: int
     """1: every message is traced; n: about one message in n is."""
-    cost: float
-    """Processor seconds that the lab's collector uses per second."""
+    cost: Cost
+    """What watching costs."""
     events: tuple[Event, ...]
     """What happened since the last tick."""
     connections: tuple[Connection, ...] = field(default=(), kw_only=True)

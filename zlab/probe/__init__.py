@@ -1,6 +1,7 @@
 """The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
 
 from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observer_of, unobserve
+from zlab.probe.cost import MessageCost, message_cost
 from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
 from zlab.probe.socket import ProbedSocket, probe, unprobe
@@ -10,6 +11,7 @@ from zlab.probe.waiting import NOWHERE, Wait, blocked_in
 __all__ = [
     "NOWHERE",
     "Gate",
+    "MessageCost",
     "Observer",
     "ProbedSocket",
     "ProxyStatistics",
@@ -19,6 +21,7 @@ __all__ = [
     "identify",
     "install_proxy",
     "key_of",
+    "message_cost",
     "observe",
     "observe_all",
     "observer_of",

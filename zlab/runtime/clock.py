@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zlab.ledger.book import FLIGHTS, Book
+from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
 from zlab.ledger.reading import Reading
 from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
@@ -223,7 +224,7 @@ class Clock:
             urls=run.endpoints.urls,
             flights=[*self._flights, *flights],
             sampling=self.sampling,
-            cost=self.cost,
+            cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self.sampling),
             events=events,
         )
         return replace(snapshot, connections=run.connections.latest()) if isinstance(run, Run) else snapshot

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import install_proxy
+from zlab.probe import install_proxy, message_cost
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.endpoints import Endpoints
@@ -49,6 +49,7 @@ class Run:
             TopologyError: an option or an address that ZeroMQ does not take; nothing is left open.
         """
         install_proxy()
+        self.message_cost = message_cost()
         self.topology = topology
         self.endpoints = Endpoints(transport)
         self.world = World()

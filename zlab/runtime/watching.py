@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import blocked_in, install_proxy, unobserve
+from zlab.probe import blocked_in, install_proxy, message_cost, unobserve
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Recording
 from zlab.runtime.addresses import meets
 from zlab.runtime.discovery import Discovered, Seen
@@ -89,6 +89,7 @@ class Watching:
             full: whether every message is to be traced, at any rate.
         """
         install_proxy()
+        self.message_cost = message_cost()
         self.endpoints = Endpoints("tcp")  # of a program every endpoint is a URL
         self.world = World()
         self.began = time.perf_counter()

@@ -10,7 +10,7 @@ function render({ model, el, signal }) {
   const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
   const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
   const badge = make("span.zlab-badge", { role: "status" });
-  const told = make("span.zlab-soft"), failed = make("span.zlab-failed");
+  const told = make("span.zlab-soft"), failed = make("span.zlab-failed"), cost = make("span.zlab-soft");
   const status = make("div.zlab-status", { role: "alert" });
   const speed = slider("Speed", { min: 0, max: SPEEDS.length - 1, step: 1 }, "How fast the lab runs: 1/10 is slow motion",
     (v) => { const s = SPEEDS[v]; return s === 1 ? "full" : "1/" + Math.round(1 / s); },
@@ -29,7 +29,7 @@ function render({ model, el, signal }) {
     { min: 1, max: 10 ** SIZES[1], step: 1, unit: "bytes", at: sizeOf, send: (v) => run("tune", { size: v }, sizes),
       word: "Size: whole bytes, 1 to 10,000,000 (10 MB)" });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
-    make("div.zlab-who", {}, make("div.zlab-title", {}, make("strong", { title: model.get("name") }, model.get("name")), badge), make("div.zlab-told", {}, told, failed)),
+    make("div.zlab-who", {}, make("div.zlab-title", {}, make("strong", { title: model.get("name") }, model.get("name")), badge), make("div.zlab-told", {}, told, failed), make("div.zlab-told", {}, cost)),
     make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
 
   el.classList.add("zlab-controls");
@@ -144,6 +144,8 @@ function render({ model, el, signal }) {
     write(pause, paused ? "▶ Resume" : "❚❚ Pause");
     pause.title = (paused ? "Resume" : "Pause") + " (space)";
     write(told, `${count(state.delivered)} delivered in ${clockTime(state.at)}`);
+    write(cost, `${state.sampling > 1 ? `1 in ${count(state.sampling)} traced` : "all traced"}, ${Math.round(state.clock * 100)} % of a core`);
+    if (cost.title !== state.cost) cost.title = state.cost;
     write(failed, state.failed.length ? ` · ${state.failed.length > 2 ? state.failed.length + " nodes" : state.failed.join(", ")} failed` : "");
     let nearest = 0;
     SPEEDS.forEach((s, i) => { if (Math.abs(Math.log(s / state.speed)) < Math.abs(Math.log(SPEEDS[nearest] / state.speed))) nearest = i; });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -56,6 +57,9 @@ def _state(snapshot: Snapshot) -> bytes:
             "state": snapshot.state,
             "speed": snapshot.speed,
             "at": int(snapshot.at),
+            "sampling": snapshot.sampling,
+            "clock": round(snapshot.cost.clock, 2),
+            "cost": str(replace(snapshot.cost, clock=round(snapshot.cost.clock, 2))),
             "failed": [node.name for node in snapshot.nodes if node.state is NodeState.FAILED],
             "delivered": sum(link.delivered for link in snapshot.links),
             "rates": _knob(snapshot, "rate"),

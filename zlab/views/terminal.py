@@ -105,6 +105,7 @@ def _head(snapshot: Snapshot, topology: Topology) -> Text:
         f"  {units.count(delivered)} delivered",
         f"  {units.rate(flow)}",
         f"  1 in {snapshot.sampling} traced" if snapshot.sampling > 1 else "",
+        f"  watching: {snapshot.cost.clock:.0%} of a core",
     )
     head.no_wrap, head.overflow = True, "ellipsis"
     return head
