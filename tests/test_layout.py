@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import zlab
+from zlab.views.folding import whole
 from zlab.views.lanes import lanes, names
 from zlab.views.layout import cards
 from zlab.views.picture import svg
@@ -14,8 +15,8 @@ CROWDED = [zlab.patterns.pipeline(workers=18), zlab.patterns.broker(clients=8, w
 
 @pytest.mark.parametrize("topology", CROWDED, ids=lambda t: t.name)
 def test_no_link_runs_behind_the_card_of_another(topology):
-    placed = cards(topology)
-    for link, lane in zip(topology.links, lanes(topology, placed), strict=True):
+    placed = cards(whole(topology))
+    for link, lane in zip(topology.links, lanes(whole(topology), placed), strict=True):
         others = [card for name, card in placed.items() if name not in {link.source, link.target}]
         for x, y in (lane.at(i / 40) for i in range(41)):
             assert not any(abs(x - c.x) < c.width / 2 and abs(y - c.y) < c.height / 2 for c in others)
@@ -23,8 +24,8 @@ def test_no_link_runs_behind_the_card_of_another(topology):
 
 @pytest.mark.parametrize("topology", [*CROWDED, zlab.patterns.pub_sub(subscribers=60)], ids=lambda t: t.name)
 def test_siblings_are_numbered_down_the_columns(topology):
-    placed = cards(topology)
-    assert placed == cards(topology)
+    placed = cards(whole(topology))
+    assert placed == cards(whole(topology))
     for family in ("worker", "client", "subscriber"):
         of = [card for name, card in placed.items() if name.startswith(family)]
         assert of == sorted(of, key=lambda card: (card.x, card.y))
@@ -52,14 +53,14 @@ def test_a_long_name_is_shortened_in_the_middle():
 @pytest.mark.parametrize("name", zlab.patterns.__all__)
 def test_the_name_of_an_endpoint_stands_on_no_lane_and_no_card(name):
     topology = getattr(zlab.patterns, name)()
-    placed = cards(topology)
-    drawn = lanes(topology, placed)
-    for _, (x, y) in names(topology, placed, drawn).values():
+    placed = cards(whole(topology))
+    drawn = lanes(whole(topology), placed)
+    for _, (x, y) in names(whole(topology), placed, drawn):
         assert not any(abs(x - c.x) < c.width / 2 + 30 and abs(y - c.y) < c.height / 2 for c in placed.values())
         passing = [py for lane in drawn for px, py in (lane.at(i / 40) for i in range(41)) if abs(px - x) < 30]
         assert min(abs(py - y) for py in passing) > 9
 
 
 def test_of_two_equals_the_one_named_first_stands_at_the_left():
-    placed = cards(zlab.patterns.exclusive_pair())
+    placed = cards(whole(zlab.patterns.exclusive_pair()))
     assert placed["ping"].x < placed["pong"].x

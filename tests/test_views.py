@@ -10,6 +10,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 
 import numpy as np
@@ -21,12 +22,13 @@ from zlab.ledger.past import Past
 from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
 from zlab.recording import Event
 from zlab.topology import Topology
-from zlab.views import batch, charts, layout, terminal, units
+from zlab.views import batch, charts, folding, terminal, units
 from zlab.views.carried import Carried
 from zlab.views.commands import Commands
 from zlab.views.dashboard import Dashboard
 from zlab.views.flow import Flow, figures, graph
-from zlab.views.lanes import binds, lanes
+from zlab.views.folding import binds, whole
+from zlab.views.lanes import lanes
 from zlab.views.layout import cards, ordered
 from zlab.views.ledger import rows
 from zlab.views.picture import svg
@@ -153,7 +155,7 @@ def sent(monkeypatch):
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.__name__)
 def test_cards_never_overlap_and_stand_in_the_order_of_the_nodes(pattern):
     topology = pattern()
-    placed = cards(topology)
+    placed = cards(whole(topology))
     assert list(placed) == [node.name for node in topology.nodes]
     boxes = list(placed.values())
     for i, a in enumerate(boxes):
@@ -162,8 +164,8 @@ def test_cards_never_overlap_and_stand_in_the_order_of_the_nodes(pattern):
 
 
 def test_layers_follow_the_flow():
-    assert ordered(zlab.patterns.pipeline(workers=2)) == [["ventilator"], ["worker-1", "worker-2"], ["sink"]]
-    assert [len(layer) for layer in ordered(zlab.patterns.broker(clients=3, workers=2))] == [3, 1, 2]
+    assert ordered(whole(zlab.patterns.pipeline(workers=2))) == [["ventilator"], ["worker-1", "worker-2"], ["sink"]]
+    assert [len(layer) for layer in ordered(whole(zlab.patterns.broker(clients=3, workers=2)))] == [3, 1, 2]
 
 
 def test_layers_uncross_what_can_be_uncrossed():
@@ -175,7 +177,7 @@ def test_layers_uncross_what_can_be_uncrossed():
         [zlab.Node(n, node, out=zlab.PUSH.bind(n)) for n in names]
         + [zlab.Node(f"{n}-end", node, inbox=zlab.PULL.connect(n)) for n in reversed(names)],
     )
-    first, second = ordered(topology)
+    first, second = ordered(whole(topology))
     assert [f"{n}-end" for n in first] == second
 
 
@@ -187,11 +189,11 @@ def test_a_cycle_is_laid_out_too():
         zlab.Node(f"n{i}", node, out=zlab.PUSH.bind(mine), inbox=zlab.PULL.connect(other))
         for i, (mine, other) in enumerate(ends)
     ]
-    assert len({card.x for card in cards(zlab.Topology("ring", ring)).values()}) == 3
+    assert len({card.x for card in cards(whole(zlab.Topology("ring", ring))).values()}) == 3
 
 
 def test_a_hundred_peers_fit_a_wide_page():
-    placed = cards(zlab.patterns.pub_sub(subscribers=100)).values()
+    placed = cards(whole(zlab.patterns.pub_sub(subscribers=100))).values()
     width = max(c.x for c in placed) - min(c.x for c in placed)
     height = max(c.y for c in placed) - min(c.y for c in placed)
     assert width > height
@@ -199,8 +201,8 @@ def test_a_hundred_peers_fit_a_wide_page():
 
 def test_lanes_begin_and_end_at_their_cards_and_apart_from_each_other():
     topology = zlab.patterns.request_reply()
-    placed = cards(topology)
-    drawn = lanes(topology, placed)
+    placed = cards(whole(topology))
+    drawn = lanes(whole(topology), placed)
     for link, lane in zip(topology.links, drawn, strict=True):
         for (x, y), card in ((lane.start, placed[link.source]), (lane.end, placed[link.target])):
             assert abs(x - card.x) == card.width / 2
@@ -224,22 +226,38 @@ def test_a_batch_is_packed_as_the_browser_reads_it(lab):
     taken = lab.snapshot()
     packed = batch.encode(taken, taken.flights)
     links, flights, nodes = len(taken.links), packed.shown, len(taken.nodes)
-    assert len(packed.data) == 8 * links + 11 * flights + nodes
-    assert np.frombuffer(packed.data, "<u4", links).tolist() == [2] * links
-    assert np.frombuffer(packed.data, "<f4", flights, 8 * links) == pytest.approx([-0.01] * flights, abs=1e-6)
-    assert np.frombuffer(packed.data, "<u2", flights, 8 * links + 8 * flights).tolist() == list(range(links))
-    states = np.frombuffer(packed.data, "u1", nodes, 8 * links + 11 * flights)
+    assert (packed.rates, packed.queues) == (links, links)
+    assert len(packed.data) == 10 * links + 11 * flights + nodes
+    read = partial(np.frombuffer, packed.data)
+    assert read("<f4", links).tolist() == [7.0] * links
+    assert read("<u4", links, 4 * links).tolist() == [2] * links
+    assert read("<f4", flights, 8 * links) == pytest.approx([-0.01] * flights, abs=1e-6)
+    assert read("<f4", flights, 8 * links + 4 * flights) == pytest.approx([-0.005] * flights, abs=1e-6)
+    assert read("<u2", links, 8 * links + 8 * flights).tolist() == list(range(links))
+    assert read("<u2", flights, 10 * links + 8 * flights).tolist() == list(range(links))
+    states = read("u1", nodes, 10 * links + 11 * flights)
     assert {batch.STATES[i] for i in states} == {NodeState.RECV}
+
+
+def test_a_queue_is_told_when_it_changes(lab):
+    taken = lab.snapshot()
+    first = batch.encode(taken, ())
+    links = (*taken.links[:2], replace(taken.links[2], queued=5), *taken.links[3:])
+    second = batch.encode(replace(taken, links=links), (), first.queued)
+    at = 4 * second.rates
+    assert second.queues == 1
+    assert np.frombuffer(second.data, "<u4", 1, at).tolist() == [5]
+    assert np.frombuffer(second.data, "<u2", 1, at + 4).tolist() == [2]
 
 
 def test_too_many_messages_are_thinned_evenly_and_it_is_said_how_many_there_were(lab, sent):
     _, wait = sent
     many = [Flight(i % 40, 0, i / 1000, i / 1000, 1) for i in range(4000)]
-    chosen = batch.thin(many)
+    chosen = batch.thin(many, batch.most(40))
     assert Counter(f.link for f in chosen) == dict.fromkeys(range(40), 2)
-    assert len(chosen) <= batch.MOST
+    assert len(chosen) <= batch.most(40) < batch.most(5000)
     assert [f.received for f in chosen] == sorted(f.received for f in chosen)
-    one = batch.thin([f for f in many if f.link == 7])
+    one = batch.thin([f for f in many if f.link == 7], batch.most(40))
     assert np.diff([f.received for f in one]) == pytest.approx([0.8] * 4)
     dashboard = Dashboard(lab)
     lab.publish(at=1.05)
@@ -295,7 +313,7 @@ def test_what_the_browser_gets_is_plain_json(pattern):
         topology,
         nodes=tuple(NodeFigures(n.name, NodeState.FAILED, 0, knobs={"rate": float("inf")}) for n in topology.nodes),
     )
-    assert json.loads(figures(taken))["nodes"][0]["knobs"] == {"rate": "inf"}
+    assert json.loads(figures(taken))["nodes"]["0"]["knobs"] == {"rate": "inf"}
     assert len(json.loads(rows(taken, Carried(len(topology.links))))) == len(topology.links)
 
 
@@ -462,7 +480,7 @@ def test_a_card_tells_what_its_socket_subscribes_to():
         return zlab.Node("sub", node, news=zlab.SUB.connect("news", **options), again=zlab.SUB.connect("news"))
 
     shown = [
-        layout.described(subscribed(**o))
+        folding.described(subscribed(**o))
         for o in ({}, {"subscribe": ""}, {"subscribe": ("a", b"\xffb")}, {"subscribe": "weather"})
     ]
     assert shown == ["SUB", "SUB everything · SUB", "SUB a, \\xffb · SUB", "SUB weather · SUB"]

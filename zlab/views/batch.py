@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,61 +12,109 @@ from zlab.ledger.snapshot import NodeState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from zlab.ledger.snapshot import Flight, Snapshot
 
 STATES = tuple(NodeState)
 """The order in which a state is a number."""
 _NUMBER = {state: i for i, state in enumerate(STATES)}
-MOST = 90
-"""Messages drawn for one batch: some 500 in the air."""
 MOST_ON_LINK = 5
 """Messages drawn for one batch on one link: more would be a line and not dots."""
+_MOST, _MOST_OF_ALL = 90, 3300
+_SMALL = 64  # links; up to so many, all rates are told in every batch
+
+
+def most(links: int) -> int:
+    """Messages drawn for one batch: of forty links some 500 are in the air then, of 5,000 some 20,000."""
+    return max(_MOST, min(_MOST_OF_ALL, int(1.35 * links)))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What the browser is told at one tick."""
 
+    rates: int
+    """Links whose rate is told: all or none."""
+    queues: int
+    """Links whose queue is told: those that differ from the batch before."""
     shown: int
     """How many of the messages travel in it."""
+    queued: NDArray[np.uint32]
+    """All queues: what the next batch is compared with."""
     data: bytes
-    """Little-endian: queued u32 and rate f32 for each link; sent f32, received f32, link u16 and kind u8 for each
-    message, times in seconds before the tick; state u8 for each node."""
+    """Little-endian: rates f32, queued u32; sent f32 and received f32 of each message, times in seconds before the
+    tick; the links of the queues u16, of the messages u16; kinds of the messages u8; state u8 for each node."""
 
 
-def encode(snapshot: Snapshot, flights: Sequence[Flight], *, ticks: int = 1) -> Batch:
+def encode(
+    snapshot: Snapshot,
+    flights: Sequence[Flight],
+    before: NDArray[np.uint32] | None = None,
+    *,
+    rates: bool = True,
+    ticks: int = 1,
+) -> Batch:
     """Pack a tick.
 
     Args:
         snapshot: the tick.
         flights: the messages to draw, of this tick and of those that were skipped; of too many, an even choice.
+        before: `Batch.queued` of the batch before; None tells all queues.
+        rates: whether rates are due; those of a small lab always are.
         ticks: for how many ticks' worth of messages there is room.
     """
-    chosen = thin(flights, ticks)
-    queued = np.fromiter((min(link.queued, 2**32 - 1) for link in snapshot.links), "<u4", len(snapshot.links))
-    rate = np.fromiter((link.rate for link in snapshot.links), "<f4", len(snapshot.links))
-    sent = np.fromiter((f.sent - snapshot.at for f in chosen), "<f4", len(chosen))
-    received = np.fromiter((f.received - snapshot.at for f in chosen), "<f4", len(chosen))
-    link = np.fromiter((f.link for f in chosen), "<u2", len(chosen))
-    kind = np.fromiter((f.kind for f in chosen), "u1", len(chosen))
+    links = len(snapshot.links)
+    chosen = thin(flights, most(links) * ticks, MOST_ON_LINK * ticks)
+    queued = np.fromiter((min(link.queued, 2**32 - 1) for link in snapshot.links), "<u4", links)
+    changed = np.arange(links) if before is None or len(before) != links else np.flatnonzero(queued != before)
+    told = links if rates or links <= _SMALL else 0
+    rate = np.fromiter((link.rate for link in snapshot.links), "<f4", links) if told else np.empty(0, "<f4")
+    count = len(chosen)
+    sent = np.fromiter((f.sent for f in chosen), "<f8", count) - snapshot.at
+    received = np.fromiter((f.received for f in chosen), "<f8", count) - snapshot.at
+    link = np.fromiter((f.link for f in chosen), "<u2", count)
+    kind = np.fromiter((f.kind for f in chosen), "u1", count)
     state = np.fromiter((_NUMBER[node.state] for node in snapshot.nodes), "u1", len(snapshot.nodes))
-    return Batch(len(chosen), b"".join(a.tobytes() for a in (queued, rate, sent, received, link, kind, state)))
+    parts = (
+        rate,
+        queued[changed],
+        sent.astype("<f4"),
+        received.astype("<f4"),
+        changed.astype("<u2"),
+        link,
+        kind,
+        state,
+    )
+    return Batch(told, len(changed), count, queued, b"".join(part.tobytes() for part in parts))
 
 
-def thin(flights: Sequence[Flight], ticks: int = 1) -> Sequence[Flight]:
-    """As many as an eye can tell apart, evenly chosen on each link, in the order in which they were received."""
-    in_order = sorted(flights, key=lambda f: f.received)
-    links: dict[int, list[Flight]] = defaultdict(list)
-    for flight in in_order:
-        links[flight.link].append(flight)
-    most, share = MOST * ticks, MOST_ON_LINK * ticks  # the busy links give way, so that a quiet one is never left out
-    while share > 1 and sum(min(share, len(one)) for one in links.values()) > most:
+def thin(flights: Sequence[Flight], most: int, share: int = MOST_ON_LINK) -> Sequence[Flight]:
+    """As many as an eye can tell apart, evenly chosen on each link, in the order in which they were received.
+
+    Args:
+        flights: all of them.
+        most: how many to choose at the most.
+        share: how many on one link.
+    """
+    count = len(flights)
+    order = np.argsort(np.fromiter((f.received for f in flights), "f8", count), kind="stable")
+    link = np.fromiter((f.link for f in flights), "i8", count)[order]
+    on_link = np.bincount(link)
+    # The busy links give way, so that a quiet one is never left out.
+    while share > 1 and int(np.minimum(on_link, share).sum()) > most:
         share -= 1
-    chosen = [f for one in links.values() for f in _evenly(one, share)]
-    return _evenly(sorted(chosen, key=lambda f: f.received), most)
+    by_link = np.argsort(link, kind="stable")
+    place = np.empty(count, "i8")  # of each among those of its link
+    place[by_link] = np.arange(count) - np.repeat(np.cumsum(on_link) - on_link, on_link)
+    of = on_link[link]
+    kept = order[(of <= share) | _even(place, of, share)]
+    if len(kept) > most:
+        kept = kept[_even(np.arange(len(kept)), len(kept), most)]
+    return [flights[i] for i in kept]
 
 
-def _evenly(flights: Sequence[Flight], most: int) -> Sequence[Flight]:
-    if len(flights) <= most:
-        return flights
-    return [flights[i * len(flights) // most] for i in range(most)]
+def _even(place: NDArray[np.int64], of: NDArray[np.int64] | int, share: int) -> NDArray[np.bool_]:
+    # Whether a place among `of` is one of `share` that lie evenly.
+    turn = -(-place * share // of)
+    return (turn < share) & (turn * of // share == place)  # type: ignore[no-any-return]

@@ -1,9 +1,7 @@
-// The flow graph: two canvases, the graph below, redrawn when it changes, and the moving messages above it.
+// The flow graph in layers: lanes, cards, queues, each redrawn when it changes, and above them the messages that move.
 
-const ZOOM = [0.12, 4];
-const SCALE = 1.25; // of a graph that has room
-const ROOM = 16; // above and below it
 const LOW = 212, MODEST = 252, HIGH = 540; // heights of a stage
+const LAYERS = ["lanes", "cards", "queues", "motion"];
 
 function render({ model, el, signal }) {
   const graph = structuredClone(model.get("graph"));
@@ -16,23 +14,23 @@ function render({ model, el, signal }) {
     node.index = i;
     node.types = [...new Set(node.sockets.map(described))].join(" · ");
   });
-  const boxes = graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h }));
   const looks = graph.nodes.map(() => ({ state: "starting", scores: {} }));
   const live = graph.links.map(() => ({ queued: 0, rate: 0 }));
-  const flights = new Flights(graph);
+  const flights = new Flights(graph), camera = new Camera(), announcer = new Announcer();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let lanes = [], names = [];
-  let style = PALETTE.light, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
-  let view = { scale: 1, x: 0, y: 0 }, home = null, fitted_ = true, width = 0, height = 0, dpr = 1;
-  let dirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
-  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, sprites = null, spriteKey = "";
+  let fold = null, boxes = [], lanes = [], names = [], namedAt = 0, sums = [], capacities = [];
+  let style = null, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
+  let home = null, dpr = 1, dirty = true, queuesDirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
+  const stale = new Set(); // items whose card alone must be drawn again
+  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, drawn = null, drawnKey = "", asking = 0, asked = "";
 
-  const below = make("canvas"), above = make("canvas");
-  const nodes = make("div.zlab-nodes");
+  const canvases = LAYERS.map((name) => make(`canvas.zlab-${name}`));
+  const [onLanes, onCards, onQueues, onMotion] = canvases.map((canvas) => canvas.getContext("2d"));
+  const surface = canvases[3];
+  const nodes = make("div.zlab-nodes", { role: "group", "aria-label": "Nodes" });
   const tip = make("div.zlab-tip", { hidden: true, role: "tooltip" });
-  const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; so does the wheel after a click");
   const zoom = make("div.zlab-zoom", {},
-    ...[["↺", "Put the nodes back", tidy], ["+", "Zoom in (+)", () => zoomBy(1.3)], ["−", "Zoom out (-)", () => zoomBy(1 / 1.3)], ["⤢", "Fit (0)", () => fit()]]
+    ...[["↺", "Put the nodes back", tidy], ["A", "Larger, for the last row (L)", enlarge], ["+", "Zoom in (+)", () => zoomBy(1.3)], ["−", "Zoom out (-)", () => zoomBy(1 / 1.3)], ["⤢", "Fit (0)", fit]]
       .map(([text, title, act]) => {
         const button = make("button.zlab-button", { type: "button", title, "aria-label": title }, text);
         button.addEventListener("click", act);
@@ -41,23 +39,25 @@ function render({ model, el, signal }) {
   const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, Tab goes to the nodes, Enter tells a node's figures` },
-    below, above, nodes, tip, hint);
-  el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)));
-  const g = below.getContext("2d"), m = above.getContext("2d");
+    "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
+    ...canvases, nodes, tip);
+  el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)), announcer.region);
 
   const wire = attach({ model, el, signal }, {
     last: true,
     message(content, buffers) {
       // What a tick says but once is taken at once: only messages in the air may be dropped.
       if (content.kinds) { kinds = content.kinds; drawLegend(); }
+      const batch = unpack(content, buffers[0]);
+      take(content, batch);
       if (buffers[1]) {
         figures = json(buffers[1]);
+        if (figures.capacities) capacities = figures.capacities;
         at = content.at;
         if (inspector.open) inspect(inspector.node.index);
         if (pointed) tell(pointed.target, pointed.x, pointed.y);
       }
-      pending.push([content, buffers]);
+      pending.push([content, batch]);
       if (pending.length > 4) pending.splice(0, pending.length - 4); // the latest win
       ask();
     },
@@ -70,29 +70,75 @@ function render({ model, el, signal }) {
       for (const look of looks) if (!DEAD.has(look.state)) look.state = "stopped";
       el.classList.add("zlab-lost", "zlab-over");
       write(note, "the kernel is gone: this picture is the last");
+      announcer.lab("gone: the kernel has ended");
       redraw();
     },
   });
   const inspector = new Inspector(stage, (name, node, control) => wire.command(name, { node: node.name }, control), (node) => {
-    nodes.children[node.index].focus({ preventScroll: true });
+    const item = fold.itemOf[node.index];
+    if (fold.nodes[item].node >= 0) nodes.children[item].focus({ preventScroll: true });
+    want();
   });
 
-  // One button for each node, for the keyboard and for screen readers; the pointer goes through to the canvas.
-  graph.nodes.forEach((node, i) => {
-    const button = make("button.zlab-node", { type: "button", tabIndex: i ? -1 : 0 });
-    button.addEventListener("focus", () => { light({ node: i }); for (const b of nodes.children) b.tabIndex = b === button ? 0 : -1; });
-    button.addEventListener("blur", () => light(null));
-    button.addEventListener("click", () => inspect(i));
-    button.addEventListener("keydown", (event) => {
-      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!way) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const next = nearest(i, way);
-      if (next >= 0) nodes.children[next].focus({ preventScroll: true });
-    });
-    nodes.append(button);
-  });
+  // ---- what is drawn: nodes, and groups of nodes until they are opened -----------------------------------------
+
+  function refold() {
+    fold = foldGraph(graph, new Set(model.get("opened")));
+    sums = sumUp(fold, live, capacities);
+    hover = null;
+    // A button for each card, for the keyboard and for screen readers; the pointer goes through to the canvas.
+    nodes.replaceChildren(...fold.nodes.map((item, i) => {
+      const button = make("button.zlab-node", { type: "button", tabIndex: i ? -1 : 0 });
+      if (item.group >= 0) button.setAttribute("aria-expanded", "false");
+      button.addEventListener("focus", () => { light({ item: i }); for (const b of nodes.children) b.tabIndex = b === button ? 0 : -1; });
+      button.addEventListener("blur", () => light(null));
+      button.addEventListener("click", () => activate(i));
+      button.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && item.frame && !inspector.open) {
+          event.preventDefault();
+          event.stopPropagation();
+          open(item.frame.name, false);
+          return;
+        }
+        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+        if (!way) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const next = nearest(i, way);
+        if (next >= 0) nodes.children[next].focus({ preventScroll: true });
+      });
+      return button;
+    }), ...fold.frames.map((frame) => {
+      const button = make("button.zlab-button.zlab-fold", { type: "button", title: "Close this group (Esc)", "aria-expanded": "true",
+        "aria-label": `${frame.name}, open: close this group` }, `${frame.name}  ✕`);
+      button.addEventListener("click", () => open(frame.name, false));
+      return button;
+    }));
+  }
+
+  function activate(i) {
+    const item = fold.nodes[i];
+    if (item.group >= 0) open(item.name, true);
+    else inspect(item.node);
+  }
+
+  function open(name, on) {
+    const rest = model.get("opened").filter((other) => other !== name);
+    model.set("opened", on ? [...rest, name] : rest);
+    model.save_changes();
+    const group = graph.groups.find((one) => one.name === name);
+    nodes.children[fold.itemOf[group.members[0]]].focus({ preventScroll: true });
+  }
+
+  function opened() {
+    tell(null);
+    inspector.close();
+    const held = nodes.contains(document.activeElement);
+    refold();
+    if (!camera.width) return;
+    resize(true);
+    if (held) nodes.children[0].focus({ preventScroll: true });
+  }
 
   function nearest(from, [dx, dy]) {
     let best = -1, least = Infinity;
@@ -106,17 +152,35 @@ function render({ model, el, signal }) {
 
   // ---- what Python says -------------------------------------------------------------------------------------
 
-  function apply([content, buffers]) {
-    const { buffer, byteOffset, byteLength } = buffers[0], bytes = buffer.slice(byteOffset, byteOffset + byteLength);
-    const L = graph.links.length, F = content.shown, N = graph.nodes.length;
-    const queued = new Uint32Array(bytes, 0, L), rates = new Float32Array(bytes, 4 * L, L);
-    const sent = new Float32Array(bytes, 8 * L, F), received = new Float32Array(bytes, 8 * L + 4 * F, F);
-    const link = new Uint16Array(bytes, 8 * L + 8 * F, F), kind = new Uint8Array(bytes, 8 * L + 10 * F, F);
-    const states = new Uint8Array(bytes, 8 * L + 11 * F, N);
-    for (let i = 0; i < L; i++) { live[i].queued = queued[i]; live[i].rate = rates[i]; }
-    const past = Boolean(content.past), full = past || content.t === "full", pace = content.pace || 1;
+  function unpack(content, { buffer, byteOffset, byteLength }) {
+    const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
+    const { rates: R, queues: Q, shown: F } = content;
+    let from = 0;
+    const next = (type, n) => {
+      const array = new type(bytes, from, n);
+      from += array.byteLength;
+      return array;
+    };
+    return {
+      rates: next(Float32Array, R), queued: next(Uint32Array, Q), sent: next(Float32Array, F), received: next(Float32Array, F),
+      queues: next(Uint16Array, Q), link: next(Uint16Array, F), kind: next(Uint8Array, F), states: next(Uint8Array, graph.nodes.length),
+    };
+  }
+
+  function take(content, batch) {
+    batch.rates.forEach((rate, i) => { live[i].rate = rate; });
+    batch.queues.forEach((link, i) => { live[link].queued = batch.queued[i]; });
+    batch.states.forEach((number, i) => settle(i, graph.states[number], content.past || content.t === "full"));
+    if (batch.rates.length || batch.queues.length) {
+      queuesDirty = true;
+      sums = sumUp(fold, live, capacities);
+      fold.nodes.forEach((item, i) => { if (item.group >= 0) stale.add(i); });
+    }
+  }
+
+  function apply([content, { sent, received, link, kind }]) {
+    const F = content.shown, past = Boolean(content.past), full = past || content.t === "full", pace = content.pace || 1;
     held = past && !content.pace; // a moment of the past that stands: its messages stand where they were seen
-    for (let i = 0; i < N; i++) settle(looks[i], graph.states[states[i]], full);
     const span = full || batchAt === null ? 0.1 : Math.min(1, Math.max(0, (content.at - batchAt) / pace));
     if (pace !== 1) for (let i = 0; i < F; i++) { sent[i] /= pace; received[i] /= pace; }
     if (batchAt !== null && !full) flights.shift((content.at - batchAt) / pace);
@@ -125,15 +189,18 @@ function render({ model, el, signal }) {
     if (content.state === "paused" && state === "paused" && F) stepping = true;
     speed = content.speed;
     if (content.state !== state || over !== (content.state === "stopped")) {
+      if (content.state !== state) announcer.lab(content.state);
       state = content.state;
       over = state === "stopped";
       el.classList.toggle("zlab-over", over);
       dirty = true;
     }
-    if (past) flights.add(clock - content.covers, content.covers, sent, received, link, kind, speed, false);
-    else if (F) flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2);
+    const seen = !F ? 0
+      : past ? flights.add(clock - content.covers, content.covers, sent, received, link, kind, speed, false, fold.bundleOf)
+        : flights.add(clock, span, sent, received, link, kind, speed, content.of > 1.3 * F + 2, fold.bundleOf);
+    el.dataset.batch = content.at; // for who watches over this page
     // How many of the messages are shown, over the last seconds.
-    shown = 0.9 * shown + F;
+    shown = 0.9 * shown + seen;
     passed = 0.9 * passed + content.of;
     const ratio = shown > 0.5 ? Math.max(1, passed / shown) : 1;
     if (over) write(note, "stopped: the final picture");
@@ -142,15 +209,24 @@ function render({ model, el, signal }) {
   }
 
   // What a sample of a busy thread says flickers: such a state is shown once it holds.
-  function settle(look, next, now) {
-    const volatile = (s) => s === "running" || s.startsWith("blocked");
+  function settle(i, next, now) {
+    const look = looks[i], volatile = (s) => s === "running" || s.startsWith("blocked");
+    const show = () => {
+      if (look.state === next) return;
+      look.state = next;
+      stale.add(fold.itemOf[i]);
+    };
     if (now || !volatile(next) || !volatile(look.state)) {
-      if (look.state !== next) { look.state = next; look.scores = { [next]: 3 }; dirty = true; }
+      if (look.state !== next) {
+        if (!now && !volatile(next)) announcer.node(graph.nodes[i].name, next);
+        show();
+        look.scores = { [next]: 3 };
+      }
       return;
     }
     for (const s in look.scores) look.scores[s] *= 0.8;
     look.scores[next] = (look.scores[next] ?? 0) + 1;
-    if (next !== look.state && look.scores[next] > 1.4 * (look.scores[look.state] ?? 0)) { look.state = next; dirty = true; }
+    if (look.scores[next] > 1.4 * (look.scores[look.state] ?? 0)) show();
   }
 
   function drawLegend() {
@@ -165,12 +241,12 @@ function render({ model, el, signal }) {
 
   function draw(time) {
     frame = 0;
-    if (!width) return;
+    if (!camera.width) return;
     const step = before ? Math.min(0.1, (time - before) / 1000) : 0;
     before = time;
     if (pending.length) apply(pending.shift());
     if (!held && (state !== "paused" || stepping)) clock += step;
-    if (dirty) drawGraph();
+    drawStill();
     drawMotion();
     if (stepping && !flights.count) stepping = false;
     if (pending.length || (flights.count && !held && (state !== "paused" || stepping))) ask();
@@ -181,95 +257,157 @@ function render({ model, el, signal }) {
     }
   }
 
-  function camera(context) {
-    const s = dpr * view.scale;
-    context.setTransform(s, 0, 0, s, dpr * view.x, dpr * view.y);
+  function clean(context) {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    camera.apply(context, dpr);
   }
 
-  function drawGraph() {
-    dirty = false;
-    g.setTransform(1, 0, 0, 1, 0, 0);
-    g.clearRect(0, 0, below.width, below.height);
-    camera(g);
+  function drawStill() {
     const lit = hover && neighbours(hover);
-    drawLanes(g, graph, lanes, style, lit);
-    graph.nodes.forEach((node, i) => drawCard(g, node, boxes[i], looks[i], style, view.scale, lit));
-    drawPorts(g, graph, lanes, style);
-    drawEndpoints(g, names, style, view.scale);
-    graph.nodes.forEach((node, i) => {
-      const button = nodes.children[i], box = boxes[i];
-      button.style.transform = `translate(${view.x + (box.x - box.w / 2) * view.scale}px, ${view.y + (box.y - box.h / 2) * view.scale}px)`;
-      button.style.width = box.w * view.scale + "px";
-      button.style.height = box.h * view.scale + "px";
-      const label = `${node.name}, ${node.types}, ${looks[i].state}`;
-      if (button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
-    });
-    if (inspector.open) inspect(inspector.node.index);
+    if (dirty) {
+      if (namedAt !== camera.scale) nameEndpoints();
+      clean(onLanes);
+      for (const frame of fold.frames) drawFrame(onLanes, frame, style);
+      drawLanes(onLanes, fold, lanes, style, lit, camera.scale);
+      drawEndpoints(onLanes, names, style, camera.scale);
+      clean(onCards);
+      fold.nodes.forEach((_, i) => drawItem(i, lit));
+      drawPorts(onCards, fold, lanes, style, camera.scale);
+      putButtons();
+      dirty = false;
+      queuesDirty = true;
+    } else if (stale.size > 0.4 * fold.nodes.length) {
+      clean(onCards);
+      fold.nodes.forEach((_, i) => drawItem(i, lit));
+      drawPorts(onCards, fold, lanes, style, camera.scale);
+    } else for (const i of stale) drawAgain(i, lit);
+    for (const i of stale) label(i);
+    if (stale.size && inspector.open && stale.has(fold.itemOf[inspector.node.index])) inspect(inspector.node.index);
+    stale.clear();
+    if (queuesDirty) {
+      queuesDirty = false;
+      drawQueues();
+    }
   }
 
-  function neighbours({ node, link }) {
+  function drawItem(i, lit) {
+    const item = fold.nodes[i];
+    if (item.group < 0) drawCard(onCards, item, i, boxes[i], looks[item.node], style, camera.scale, lit);
+    else drawGroup(onCards, item, i, boxes[i], statesOf(item.members, looks), traffic(i), style, camera.scale, lit);
+  }
+
+  // One card, within its edges; cards that a person put over each other are drawn together.
+  function drawAgain(i, lit) {
+    const { x, y, w, h } = boxes[i], m = 2.5;
+    onCards.save();
+    onCards.beginPath();
+    onCards.rect(x - w / 2 - m, y - h / 2 - m, w + 2 * m, h + 2 * m);
+    onCards.clip();
+    onCards.clearRect(x - w / 2 - m, y - h / 2 - m, w + 2 * m, h + 2 * m);
+    boxes.forEach((b, j) => {
+      if (Math.abs(b.x - x) < (b.w + w) / 2 + m && Math.abs(b.y - y) < (b.h + h) / 2 + m) {
+        drawItem(j, lit);
+        drawPorts(onCards, fold, lanes, style, camera.scale, j);
+      }
+    });
+    onCards.restore();
+  }
+
+  function traffic(i) {
+    const total = { in: 0, out: 0, queued: 0 };
+    for (const b of fold.endsOf[i]) {
+      const { source, target } = fold.links[b];
+      if (source === i) total.out += sums[b].rate;
+      if (target === i) { total.in += sums[b].rate; total.queued += sums[b].queued; }
+    }
+    return total;
+  }
+
+  function drawQueues() {
+    clean(onQueues);
+    lanes.forEach((lane, i) => {
+      drawQueue(onQueues, lane, sums[i].queued, sums[i].capacity, style, camera.scale);
+      const links = fold.links[i].links.length;
+      if (links > 1) drawSum(onQueues, lane, links, sums[i], style, camera.scale);
+      else if (still.matches && sums[i].rate > 0 && camera.scale > 0.4) drawRate(lane, sums[i].rate);
+    });
+  }
+
+  // Where nothing moves, what would have moved is told.
+  function drawRate(lane, flow) {
+    onQueues.font = `600 ${letters(10.5, style, camera.scale)}px ${FONT}`;
+    onQueues.textAlign = "center";
+    onQueues.textBaseline = "middle";
+    onQueues.lineWidth = 4;
+    onQueues.strokeStyle = style.page;
+    onQueues.fillStyle = style.ink;
+    onQueues.strokeText(rate(flow), lane.points[32], lane.points[33]);
+    onQueues.fillText(rate(flow), lane.points[32], lane.points[33]);
+  }
+
+  function putButtons() {
+    [...boxes, ...fold.frames].forEach((box, i) => {
+      const { left, top, width, height } = camera.place(box), button = nodes.children[i];
+      button.style.transform = `translate(${left}px, ${top}px)`;
+      if (i >= boxes.length) return;
+      button.style.width = width + "px";
+      button.style.height = height + "px";
+      label(i);
+    });
+  }
+
+  function label(i) {
+    const item = fold.nodes[i], button = nodes.children[i];
+    const told = item.group < 0 ? `${item.name}, ${item.types}, ${looks[item.node].state}`
+      : `${item.name}, group of ${item.members.length} nodes, ${statesOf(item.members, looks).map(([state, n]) => `${n} ${state}`).join(", ")}`;
+    if (button.getAttribute("aria-label") !== told) button.setAttribute("aria-label", told);
+  }
+
+  function neighbours({ item, bundle }) {
     const links = new Set(), near = new Set();
-    graph.links.forEach((other, i) => {
-      if (i === link || other.source === node || other.target === node) {
+    fold.links.forEach((other, i) => {
+      if (i === bundle || other.source === item || other.target === item) {
         links.add(i);
         near.add(other.source).add(other.target);
       }
     });
-    if (node !== undefined) near.add(node);
+    if (item !== undefined) near.add(item);
     return { links, nodes: near };
   }
 
   function drawMotion() {
-    m.setTransform(1, 0, 0, 1, 0, 0);
-    m.clearRect(0, 0, above.width, above.height);
-    if (still.matches) { camera(m); drawRates(); }
-    else {
-      const radius = Math.max(3.6 * view.scale, 2.6) * dpr, key = radius.toFixed(1) + style.page + style.ink;
-      if (key !== spriteKey) { spriteKey = key; sprites = dots(style.kinds, style.page, radius); }
-      const flying = flights.draw(m, clock, lanes, sprites, { scale: dpr * view.scale, x: dpr * view.x, y: dpr * view.y });
-      if (flying) el.dataset.flying = flying; // for who watches over this page
+    if (still.matches) {
+      flights.count = 0;
+      clean(onMotion);
+      return;
     }
-    camera(m);
-    for (let i = 0; i < lanes.length; i++) drawQueue(m, lanes[i], live[i].queued, figures?.links[i].capacity ?? 0, style, view.scale);
-  }
-
-  function drawRates() {
-    flights.count = 0;
-    m.font = `600 ${Math.max(10.5, 8 / view.scale)}px ${FONT}`;
-    m.textAlign = "center";
-    m.textBaseline = "middle";
-    m.lineWidth = 4;
-    m.strokeStyle = style.page;
-    m.fillStyle = style.ink;
-    lanes.forEach((lane, i) => {
-      if (live[i].rate <= 0) return;
-      const [x, y] = [lane.points[32], lane.points[33]];
-      m.strokeText(rate(live[i].rate), x, y);
-      m.fillText(rate(live[i].rate), x, y);
-    });
+    const radius = Math.max(3.6 * camera.scale, 0.24 * style.least) * dpr, key = radius.toFixed(1) + style.page;
+    if (key !== drawnKey) { drawnKey = key; drawn = sprites(style.kinds, style.page, radius); }
+    const flying = flights.draw(onMotion, clock, lanes, fold.bundleOf, drawn, { scale: dpr * camera.scale, x: dpr * camera.x, y: dpr * camera.y });
+    if (flying) el.dataset.flying = flying;
   }
 
   // ---- where the picture is ---------------------------------------------------------------------------------
 
   // A picture wider than its graph stretches it; what a person put somewhere stays there.
   function spread() {
-    const xs = graph.nodes.map((n) => n.box[0]), ys = graph.nodes.flatMap((n) => [n.box[1] - n.box[3] / 2, n.box[1] + n.box[3] / 2]);
-    const across = Math.max(...xs) - Math.min(...xs), card = Math.max(...boxes.map((b) => b.w));
-    const scale = Math.min(SCALE, (height - 2 * ROOM) / (Math.max(...ys) - Math.min(...ys)));
-    const stretch = across ? Math.min(2.1, Math.max(1, ((width - 90) / scale - card) / across)) : 1;
+    const own = bounds([...fold.nodes.map((item) => item.home), ...fold.frames]);
+    const xs = fold.nodes.map((item) => item.home.x), across = Math.max(...xs) - Math.min(...xs);
+    const card = Math.max(...fold.nodes.map((item) => item.home.w));
+    const scale = Math.min(camera.most, (camera.height - 2 * ROOM) / (own.bottom - own.top));
+    const stretch = across && !fold.frames.length ? Math.min(2.1, Math.max(1, ((camera.width - 90) / scale - card) / across)) : 1;
     const moved = model.get("moved");
-    graph.nodes.forEach((node, i) => {
-      Object.assign(boxes[i], { x: node.box[0] * stretch, y: node.box[1] });
-    });
-    home = bounds(boxes);
-    graph.nodes.forEach((node, i) => { if (moved[node.name]) Object.assign(boxes[i], roaming(boxes[i], ...moved[node.name])); });
+    boxes = fold.nodes.map(({ home: { x, y, w, h } }) => ({ x: x * stretch, y, w, h }));
+    home = bounds([...boxes, ...fold.frames]);
+    fold.nodes.forEach((item, i) => { if (moved[item.name]) Object.assign(boxes[i], roaming(boxes[i], ...moved[item.name])); });
     zoom.firstChild.hidden = !Object.keys(moved).length;
     arrange();
   }
 
   // A card that is dragged stays on the stage, and no farther from the others than the picture is wide and high.
   function within(box, x, y) {
-    const { x: left, y: top, scale } = view, w = box.w / 2 + 6, h = box.h / 2 + 6;
+    const { x: left, y: top, scale, width, height } = camera, w = box.w / 2 + 6, h = box.h / 2 + 6;
     const near = roaming(box, x, y);
     return {
       x: Math.max(w - left / scale, Math.min((width - left) / scale - w, near.x)),
@@ -296,30 +434,26 @@ function render({ model, el, signal }) {
   }
 
   function moved_() {
-    if (!width || drag) return;
+    if (!camera.width || hand.dragging) return;
     spread();
     redraw();
   }
 
   function arrange() {
-    lanes = layLanes(graph, boxes);
-    names = placeNames(graph, lanes, boxes);
+    lanes = layLanes(fold, boxes);
+    namedAt = 0;
   }
+
+  function nameEndpoints() {
+    namedAt = camera.scale;
+    names = camera.scale < 0.5 ? [] : placeNames(fold, lanes, boxes, nameLetters(style, camera.scale) / 10.5);
+  }
+
+  function extent() { return bounds([...boxes, ...fold.frames]); }
 
   function fit() {
-    const b = bounds(boxes), room = ROOM, sides = 26;
-    view.scale = Math.min(SCALE, (width - 2 * sides) / (b.right - b.left), (height - 2 * room) / (b.bottom - b.top));
-    view.x = width / 2 - view.scale * (b.left + b.right) / 2;
-    view.y = height / 2 - view.scale * (b.top + b.bottom) / 2;
-    fitted_ = true;
+    camera.fit(extent());
     redraw();
-  }
-
-  // Some of the graph is always in sight.
-  function keep() {
-    const b = bounds(boxes), s = view.scale, edge = 60;
-    view.x = Math.max(edge - b.right * s, Math.min(width - edge - b.left * s, view.x));
-    view.y = Math.max(edge - b.bottom * s, Math.min(height - edge - b.top * s, view.y));
   }
 
   function redraw() {
@@ -327,87 +461,93 @@ function render({ model, el, signal }) {
     ask();
   }
 
-  function zoomBy(factor, x = width / 2, y = height / 2) {
-    const scale = Math.min(ZOOM[1], Math.max(ZOOM[0], view.scale * factor));
-    view.x = x - (x - view.x) * scale / view.scale;
-    view.y = y - (y - view.y) * scale / view.scale;
-    view.scale = scale;
-    fitted_ = false;
-    keep();
+  function zoomBy(factor, x, y) {
+    camera.zoom(factor, extent(), x, y);
     redraw();
   }
 
   function panBy(dx, dy) {
-    view.x += dx;
-    view.y += dy;
-    fitted_ = false;
-    keep();
+    camera.pan(dx, dy, extent());
     redraw();
   }
 
-  function resize() {
+  function resize(again) {
     const w = stage.clientWidth;
     if (!w) return;
-    const b = bounds(graph.nodes.map(({ box: [x, y, w, h] }) => ({ x, y, w, h })));
-    const scale = Math.min(SCALE, (w - 52) / (b.right - b.left));
+    const larger = model.get("larger"), high = larger ? Math.max(HIGH, 0.8 * window.innerHeight) : HIGH;
+    camera.most = larger ? 1.9 : 1.25;
+    const b = bounds([...fold.nodes.map((item) => item.home), ...fold.frames]);
+    const scale = Math.min(camera.most, (w - 2 * SIDES) / (b.right - b.left));
     // A small graph leaves the page its room: it grows beyond its own size only as far as a low stage lets it.
-    const high = b.bottom - b.top, own = Math.min(1, scale) * high + 2 * ROOM;
-    const h = Math.round(Math.min(HIGH, Math.max(LOW, own, Math.min(scale * high + 2 * ROOM, MODEST))));
+    const tall = b.bottom - b.top, own = Math.min(larger ? camera.most : 1, scale) * tall + 2 * ROOM;
+    const h = Math.round(Math.min(high, Math.max(LOW, own, Math.min(scale * tall + 2 * ROOM, MODEST))));
     const ratio = Math.min(2, window.devicePixelRatio || 1);
-    if (w === width && h === height && ratio === dpr) return;
-    if (!width) theme();
-    [width, height, dpr] = [w, h, ratio];
+    if (again !== true && w === camera.width && h === camera.height && ratio === dpr) return;
+    if (!style) theme();
+    [camera.width, camera.height, dpr] = [w, h, ratio];
     stage.style.height = h + "px";
-    for (const canvas of [below, above]) {
+    for (const canvas of canvases) {
       canvas.width = w * dpr;
       canvas.height = h * dpr;
     }
     spread();
-    if (fitted_) fit();
+    if (camera.fitted || again === true) camera.fit(extent());
     // At once and not at the next frame: an emptied canvas would flash.
-    drawGraph();
+    dirty = true;
+    drawStill();
     drawMotion();
     ask();
   }
 
   function theme() {
-    const dark = darkTheme(el);
+    const dark = darkTheme(el), larger = model.get("larger");
     el.classList.toggle("zlab-dark", dark);
-    style = { ...(dark ? PALETTE.dark : PALETTE.light), page: getComputedStyle(stage).backgroundColor };
+    style = { ...(dark ? PALETTE.dark : PALETTE.light), page: getComputedStyle(stage).backgroundColor, least: larger ? 16 : 11 };
     drawLegend();
     redraw();
   }
 
-  // ---- what a person does -----------------------------------------------------------------------------------
-
-  function place(i) {
-    const box = boxes[i], s = view.scale;
-    return { left: view.x + (box.x - box.w / 2) * s, right: view.x + (box.x + box.w / 2) * s, top: view.y + (box.y - box.h / 2) * s };
+  function enlarge() {
+    model.set("larger", !model.get("larger"));
+    model.save_changes();
   }
 
+  function enlarged() {
+    const on = model.get("larger");
+    (el.closest(".zlab-dashboard") ?? el).classList.toggle("zlab-larger", on);
+    zoom.children[1].setAttribute("aria-pressed", String(on));
+    if (!camera.width) return;
+    theme();
+    resize(true);
+  }
+
+  // ---- what a person does -----------------------------------------------------------------------------------
+
   function inspect(i) {
-    inspector.show(graph, i, looks[i], live, figures, at, place(i), over);
+    inspector.show(graph, i, looks[i], live, figures, at, camera.place(boxes[fold.itemOf[i]]), over);
+    want();
   }
 
   function light(target) {
-    if (hover?.node === target?.node && hover?.link === target?.link) return;
+    if (hover?.item === target?.item && hover?.bundle === target?.bundle) return;
     hover = target;
     redraw();
   }
 
   function under(x, y) {
-    const wx = (x - view.x) / view.scale, wy = (y - view.y) / view.scale;
+    const [wx, wy] = camera.world(x, y);
     for (let i = boxes.length - 1; i >= 0; i--) {
       const b = boxes[i];
-      if (Math.abs(wx - b.x) <= b.w / 2 && Math.abs(wy - b.y) <= b.h / 2) return { node: i };
+      if (Math.abs(wx - b.x) <= b.w / 2 && Math.abs(wy - b.y) <= b.h / 2) return { item: i };
     }
-    let best = null, least = 8 / view.scale;
+    let best = null, least = 8 / camera.scale;
     lanes.forEach((lane, i) => {
+      if (wx < lane.left - least || wx > lane.right + least || wy < lane.top - least || wy > lane.bottom + least) return;
       for (let k = 0; k <= 32; k++) {
         const d = Math.hypot(lane.points[2 * k] - wx, lane.points[2 * k + 1] - wy);
         if (d < Math.max(least, lane.length / 64 * (best ? 0 : 1))) {
           const near = Math.min(d, distance(lane.points, k, wx, wy));
-          if (near < least) { least = near; best = { link: i }; }
+          if (near < least) { least = near; best = { bundle: i }; }
         }
       }
     });
@@ -426,97 +566,87 @@ function render({ model, el, signal }) {
   }
 
   function tell(target, x, y) {
-    tip.hidden = !target || (inspector.open && target.node === inspector.node.index);
+    const item = target?.item === undefined ? null : fold.nodes[target.item];
+    tip.hidden = !target || (inspector.open && item?.node === inspector.node.index);
     pointed = tip.hidden ? null : { target, x, y }; // its figures go on while the pointer rests
+    want();
     if (tip.hidden) return;
-    tip.replaceChildren(...(target.node !== undefined
-      ? tellNode(graph.nodes[target.node], looks[target.node], figures, at)
-      : tellLink(graph.links[target.link], live[target.link], figures?.links[target.link])));
+    tip.replaceChildren(...(item
+      ? item.group < 0 ? tellNode(graph.nodes[item.node], looks[item.node], figures, at) : tellGroup(item, target.item)
+      : tellBundle(target.bundle)));
     const w = tip.offsetWidth, h = tip.offsetHeight;
-    tip.style.left = Math.max(4, x + 16 + w < width ? x + 16 : x - w - 12) + "px";
-    tip.style.top = Math.max(4, Math.min(y + 14, height - h - 4)) + "px";
+    tip.style.left = Math.max(4, x + 16 + w < camera.width ? x + 16 : x - w - 12) + "px";
+    tip.style.top = Math.max(4, Math.min(y + 14, camera.height - h - 4)) + "px";
   }
 
-  const fingers = new Map();
-  let drag = null;
-  const at_ = (event) => [event.offsetX, event.offsetY];
-
-  above.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    const [x, y] = at_(event);
-    fingers.set(event.pointerId, [x, y]);
-    above.setPointerCapture(event.pointerId);
-    stage.focus({ preventScroll: true });
-    const target = under(x, y);
-    drag = { x, y, node: target?.node, far: false };
-  });
-  above.addEventListener("pointermove", (event) => {
-    const [x, y] = at_(event);
-    const last = fingers.get(event.pointerId);
-    if (!last) {
-      const target = under(x, y);
-      light(target);
-      tell(target, x, y);
-      above.style.cursor = target?.node !== undefined ? "pointer" : "default";
-      return;
-    }
-    if (fingers.size === 2) {
-      const [other] = [...fingers].filter(([id]) => id !== event.pointerId).map(([, p]) => p);
-      zoomBy(Math.hypot(x - other[0], y - other[1]) / Math.max(1, Math.hypot(last[0] - other[0], last[1] - other[1])), other[0], other[1]);
-      drag = null;
-    } else if (drag) {
-      drag.far ||= Math.hypot(x - drag.x, y - drag.y) > 4;
-      if (drag.far) {
-        tell(null);
-        above.style.cursor = "grabbing";
-        if (drag.node === undefined) panBy(x - last[0], y - last[1]);
-        else {
-          const box = boxes[drag.node], [dx, dy] = drag.held ??= [box.x - (drag.x - view.x) / view.scale, box.y - (drag.y - view.y) / view.scale];
-          Object.assign(box, within(box, (x - view.x) / view.scale + dx, (y - view.y) / view.scale + dy));
-          arrange();
-          fitted_ = false;
-          redraw();
-        }
-      } else return;
-    }
-    fingers.set(event.pointerId, [x, y]);
-  });
-  function lift(event) {
-    fingers.delete(event.pointerId);
-    above.style.cursor = "default";
-    if (drag && event.type === "pointerup") {
-      if (!drag.far && drag.node !== undefined) { tell(null); inspect(drag.node); }
-      else if (!drag.far && inspector.open) inspector.close();
-      else if (drag.far && drag.node !== undefined) {
-        const box = boxes[drag.node];
-        model.set("moved", { ...model.get("moved"), [graph.nodes[drag.node].name]: [box.x, box.y] });
-        model.save_changes();
-        zoom.firstChild.hidden = false;
-      }
-    }
-    drag = null;
+  function tellBundle(b) {
+    const { name, endpoint, links } = fold.links[b];
+    const told = figures && addUp(links.map((i) => figures.links[i]));
+    const parts = tellLink({ name, endpoint }, sums[b], told);
+    return links.length > 1 ? [parts[0], make("span.zlab-soft", {}, ` ${count(links.length)} links over ${endpoint}`), ...parts.slice(2)] : parts;
   }
-  above.addEventListener("pointerup", lift);
-  above.addEventListener("pointercancel", lift);
-  above.addEventListener("pointerleave", () => { tell(null); light(null); });
-  above.addEventListener("dblclick", (event) => { if (!under(...at_(event))) tidy(); });
-  let hinting = 0;
-  above.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !stage.contains(document.activeElement)) { // the page scrolls on
-      hint.hidden = false;
-      clearTimeout(hinting);
-      hinting = setTimeout(() => { hint.hidden = true; }, 1400);
-      return;
+
+  function tellGroup(item, i) {
+    const ends = (side) => fold.endsOf[i].filter((b) => fold.links[b][side] === i).flatMap((b) => fold.links[b].links);
+    const rows = statesOf(item.members, looks).map(([state, n]) => [state, count(n)]), { in: into, out, queued } = traffic(i);
+    const received = figures && addUp(ends("target").map((l) => figures.links[l])), sent = figures && addUp(ends("source").map((l) => figures.links[l]));
+    for (const [way, flow, told] of [["in", into, received], ["out", out, sent]]) {
+      if (!told) continue;
+      rows.push([way, `${rate(flow)}, ${count(told.delivered)} delivered`], [`${way}: dropped`, reasons(told.dropped)], [`${way}: lost`, reasons(told.lost)],
+        [`${way}: unaccounted`, told.unaccounted ? count(told.unaccounted) : "0 ✓", told.unaccounted !== 0]);
     }
-    event.preventDefault();
-    zoomBy(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.004)), ...at_(event));
-  }, { passive: false });
+    rows.push(["queued", count(queued)]);
+    return [make("strong", {}, item.name), make("span.zlab-soft", {}, ` ${count(item.members.length)} nodes · ${item.types}; click to open`), definition(rows)];
+  }
+
+  // In a large lab Python tells the figures of what somebody looks at.
+  function want() {
+    if (!graph.sparse) return;
+    const sought = new Set(), links = new Set();
+    if (inspector.open) sought.add(inspector.node.index);
+    const { item, bundle } = pointed?.target ?? {};
+    if (item !== undefined) for (const i of fold.nodes[item].members) sought.add(i);
+    if (bundle !== undefined) for (const i of fold.links[bundle].links) links.add(i);
+    graph.links.forEach((link, i) => { if (sought.has(link.source) || sought.has(link.target)) links.add(i); });
+    const content = { t: "ask", nodes: sought.size > 1 ? [] : [...sought], links: [...links] }; // a group's figures are those of its links
+    if (JSON.stringify(content) === asked) return;
+    clearTimeout(asking);
+    asking = setTimeout(() => { asked = JSON.stringify(content); wire.send(content); }, 120);
+  }
+
+  const hand = gestures(surface, stage, {
+    under,
+    point(target, x, y) { if (target) light(target); else if (x !== undefined) light(null); tell(target, x, y); },
+    leave() { tell(null); light(null); },
+    click(target) { tell(null); activate(target.item); },
+    away() { inspector.close(); },
+    hold(target, x, y) {
+      const [wx, wy] = camera.world(x, y), box = boxes[target.item];
+      return { box, dx: box.x - wx, dy: box.y - wy };
+    },
+    drag({ box, dx, dy }, x, y) {
+      const [wx, wy] = camera.world(x, y);
+      Object.assign(box, within(box, wx + dx, wy + dy));
+      arrange();
+      camera.fitted = false;
+      redraw();
+    },
+    drop({ item }) {
+      const { x, y } = boxes[item];
+      model.set("moved", { ...model.get("moved"), [fold.nodes[item].name]: [x, y] });
+      model.save_changes();
+      zoom.firstChild.hidden = false;
+    },
+    pan: panBy,
+    zoom: zoomBy,
+    tidy,
+  });
 
   stage.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".zlab-inspector")) return;
     const acts = {
       ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
-      "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+      "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit, l: enlarge, L: enlarge,
       Escape: () => (inspector.open ? inspector.close() : document.activeElement.blur()),
       " ": () => { if (!over && graph.steerable) wire.command(state === "paused" ? "resume" : "pause", {}, null); },
     };
@@ -529,20 +659,26 @@ function render({ model, el, signal }) {
 
   // ---- beginning and end ------------------------------------------------------------------------------------
 
+  refold();
   const sizes = new ResizeObserver(resize);
   sizes.observe(stage);
   const themes = new MutationObserver(theme);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   still.addEventListener("change", redraw);
-  model.on("change:moved", moved_);
+  const traits = { moved: moved_, opened, larger: enlarged };
+  for (const [name, act] of Object.entries(traits)) model.on(`change:${name}`, act);
+  const first = requestAnimationFrame(enlarged); // by then it is in its dashboard
 
   return () => {
     wire.dispose();
     sizes.disconnect();
     themes.disconnect();
     charts?.();
+    announcer.dispose();
     still.removeEventListener("change", redraw);
-    model.off("change:moved", moved_);
+    for (const [name, act] of Object.entries(traits)) model.off(`change:${name}`, act);
+    clearTimeout(asking);
+    cancelAnimationFrame(first);
     cancelAnimationFrame(frame);
   };
 }

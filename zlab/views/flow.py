@@ -10,33 +10,58 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from zlab.views import batch
-from zlab.views.lanes import binds
-from zlab.views.layout import cards, topics
+from zlab.views.folding import binds, folded, topics
+from zlab.views.layout import cards, frame
 from zlab.views.playhead import COVERS, PERIOD, Moment
 from zlab.views.view import View, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zlab.ledger.snapshot import Flight, LatencyFigures, Snapshot
     from zlab.topology import Topology
+    from zlab.views.layout import Card
     from zlab.views.source import Source
 
 _FIGURES_EVERY = 1.0  # seconds; rates, queues and states come with every tick
 _OWED = 0.3  # seconds between two sets of figures while somebody goes through the past
-_KEPT = 20 * batch.MOST  # messages kept for a tick that was skipped
+_KEPT = 20  # batches' worth of messages, for a tick that was skipped
+_FEW = 200  # links; of more, only what a person looks at is told in figures
+
+
+_SCRIPTS = (
+    *("fold.js", "graph.js", "cards.js", "flight.js"),
+    *("camera.js", "gestures.js", "announce.js", "inspector.js", "flow.js"),
+)
 
 
 class Flow(View):
     """The moving picture of a lab; pan, zoom, drag a node, click it to kill or restart it."""
 
-    _esm = script("graph.js", "flight.js", "inspector.js", "flow.js")
+    _esm = script(
+        "fold.js",
+        "graph.js",
+        "cards.js",
+        "flight.js",
+        "camera.js",
+        "gestures.js",
+        "announce.js",
+        "inspector.js",
+        "flow.js",
+    )
     fixed = True
 
     graph = traitlets.Dict().tag(sync=True)
     """What stands where, and what is linked: it does not change while the lab runs."""
     moved = traitlets.Dict().tag(sync=True)
     """Nodes that a person dragged: name to [x, y]."""
+    opened: Any = traitlets.List().tag(sync=True)
+    """The groups that a person opened, by name."""
+    larger = traitlets.Bool(default_value=False).tag(sync=True)
+    """Whether it is drawn to be read from the last row."""
 
     def __init__(self, source: Source, **rest: Any) -> None:
         """Lay the topology out."""
@@ -47,6 +72,10 @@ class Flow(View):
         self._kinds_sent = -1
         self._figures_at = self._figures_sent = float("-inf")
         self._owes = False
+        self._queued: NDArray[np.uint32] | None = None
+        self._capacities: list[int] | None = None
+        self._asked: dict[str, tuple[set[int], set[int]]] = {}  # view to nodes and links
+        self._kept = _KEPT * batch.most(len(source.topology.links))
         shown = {**graph(source.topology), "steerable": source.steerable}
         super().__init__(source, graph=shown, **rest)
 
@@ -57,7 +86,7 @@ class Flow(View):
             self._flights.clear()
             self._passed = 0
         else:
-            self._flights.extend(snapshot.flights[: _KEPT - len(self._flights)])
+            self._flights.extend(snapshot.flights[: self._kept - len(self._flights)])
             self._passed += delivered - (delivered if self._delivered is None else self._delivered)
         self._delivered = delivered
 
@@ -72,6 +101,7 @@ class Flow(View):
         content, (data, figured) = self.full(snapshot)
         self._owes = monotonic() - self._figures_sent < _OWED
         if self._owes:
+            self._capacities = None  # they are owed too
             return content, [data]
         self._figures_sent = monotonic()
         return content, [data, figured]
@@ -83,24 +113,50 @@ class Flow(View):
             if not snapshot.pace:
                 return self.jump(snapshot) if self._owes else None
             pace = snapshot.pace
-        packed = batch.encode(snapshot, self._dealt(snapshot))
-        content = {
-            "at": round(snapshot.at, 4),
-            "state": snapshot.state,
-            "speed": snapshot.speed,
-            "shown": packed.shown,
-            "of": self._passed,
-            "pace": pace,
-        }
+        due = snapshot.at - self._figures_at >= _FIGURES_EVERY * min(1.0, pace)
+        packed = batch.encode(snapshot, self._dealt(snapshot), self._queued, rates=due)
+        content = {**self._content(snapshot, packed), "of": self._passed, "pace": pace}
         self._passed = 0
         buffers = [packed.data]
         if len(snapshot.kinds) != self._kinds_sent:
             content["kinds"] = list(snapshot.kinds)
             self._kinds_sent = len(snapshot.kinds)
-        if snapshot.at - self._figures_at >= _FIGURES_EVERY * min(1.0, pace):
+        if due:
             self._figures_at = snapshot.at
-            buffers.append(figures(snapshot))
+            buffers.append(self._figures(snapshot))
         return content, buffers
+
+    def _content(self, snapshot: Snapshot, packed: batch.Batch) -> dict[str, Any]:
+        self._queued = packed.queued
+        return {
+            "at": round(snapshot.at, 4),
+            "state": snapshot.state,
+            "speed": snapshot.speed,
+            "rates": packed.rates,
+            "queues": packed.queues,
+            "shown": packed.shown,
+        }
+
+    def _figures(self, snapshot: Snapshot) -> bytes:
+        """What a tooltip tells; of a large lab, of what a person looks at."""
+        capacities = [link.capacity for link in snapshot.links]
+        changed, self._capacities = capacities != self._capacities, capacities
+        if len(snapshot.links) <= _FEW:
+            return figures(snapshot, capacities=changed)
+        nodes = set().union(*(nodes for nodes, _ in self._asked.values()))
+        links = set().union(*(links for _, links in self._asked.values()))
+        return figures(snapshot, (nodes, links), capacities=changed)
+
+    def _receive(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+        view = str(content.get("v", ""))
+        if content.get("t") == "ask":  # somebody points at these
+            with self._lock:
+                nodes, links = ({int(i) for i in content[what]} for what in ("nodes", "links"))
+                self._asked[view] = nodes, links
+                self._figures_at = float("-inf")
+        elif content.get("t") == "gone":
+            self._asked.pop(view, None)
+        super()._receive(widget, content, buffers)
 
     def _dealt(self, snapshot: Snapshot) -> Sequence[Flight]:
         """The messages to draw now: a sample comes in bursts, and is dealt out until the next one is due."""
@@ -114,34 +170,38 @@ class Flow(View):
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """The whole state, without the messages that have already arrived."""
-        past = isinstance(snapshot, Moment)
-        packed = batch.encode(snapshot, snapshot.flights if past else (), ticks=round(COVERS / PERIOD))
         self._kinds_sent = len(snapshot.kinds)
         self._figures_at = snapshot.at
-        return {
-            "at": round(snapshot.at, 4),
-            "state": snapshot.state,
-            "speed": snapshot.speed,
-            "shown": packed.shown,
+        self._capacities = None  # this view has not been told
+        past = isinstance(snapshot, Moment)
+        packed = batch.encode(snapshot, snapshot.flights if past else (), ticks=round(COVERS / PERIOD))
+        content = {
+            **self._content(snapshot, packed),
             "of": packed.shown,
-            "past": isinstance(snapshot, Moment),
+            "past": past,
             "pace": snapshot.pace if isinstance(snapshot, Moment) else 1.0,
             "covers": COVERS,
             "kinds": list(snapshot.kinds),
-        }, [packed.data, figures(snapshot)]
+        }
+        return content, [packed.data, self._figures(snapshot)]
 
 
 def graph(topology: Topology) -> dict[str, Any]:
     """The topology as the browser draws it: cards with their sockets, links by index."""
     index = {node.name: i for i, node in enumerate(topology.nodes)}
-    place = cards(topology)
+    drawing = folded(topology)
+    place = cards(drawing)
+    frames = {group.name: frame(group) for group in drawing.groups}
+    # A member of a group has its place in the frame that opens, from its centre.
+    boxes = {name: card for opened in frames.values() for name, card in opened.members.items()} | place
     return {
         "name": topology.name,
+        "sparse": len(topology.links) > _FEW,
         "states": [str(state) for state in batch.STATES],
         "nodes": [
             {
                 "name": node.name,
-                "box": [place[node.name].x, place[node.name].y, place[node.name].width, place[node.name].height],
+                "box": _box(boxes[node.name]),
                 "sockets": [
                     {
                         "name": key,
@@ -154,6 +214,16 @@ def graph(topology: Topology) -> dict[str, Any]:
                 ],
             }
             for node in topology.nodes
+        ],
+        "groups": [
+            {
+                "name": group.name,
+                "types": group.types,
+                "members": [index[name] for name in group.members],
+                "box": _box(place[group.name]),
+                "opened": [frames[group.name].width, frames[group.name].height],
+            }
+            for group in drawing.groups
         ],
         "links": [
             {
@@ -170,49 +240,64 @@ def graph(topology: Topology) -> dict[str, Any]:
     }
 
 
-def figures(snapshot: Snapshot) -> bytes:
-    """What a tooltip tells, as JSON: in bytes, for ipykernel walks through all that is not."""
-    return json.dumps(
-        {
-            "sampling": snapshot.sampling,
-            "nodes": [
-                {
-                    "since": round(node.since, 3),
-                    "on": node.blocked_on,
-                    "knobs": {k: v if abs(v) != float("inf") else "inf" for k, v in node.knobs.items()},
-                    "traceback": node.traceback,
-                }
-                for node in snapshot.nodes
-            ],
-            "sockets": {
-                socket.name: {
-                    "sent": socket.sent,
-                    "received": socket.received,
-                    "refused": socket.refused,
-                    "out": round(socket.send_rate, 1),
-                    "in": round(socket.receive_rate, 1),
-                    "urls": socket.urls,
-                    "options": {k: _shown(v) for k, v in socket.options.items()},
-                }
-                for socket in snapshot.sockets
-            },
-            "links": [
-                {
-                    "expected": link.expected,
-                    "delivered": link.delivered,
-                    "capacity": link.capacity,
-                    "dropped": {k: n for k, n in link.dropped.items() if n},
-                    "lost": {k: n for k, n in link.lost.items() if n},
-                    "filtered": link.filtered,
-                    "unaccounted": link.unaccounted,
-                    "uncertain": link.uncertain,
-                    "latency": _quantiles(link.latency),
-                }
-                for link in snapshot.links
-            ],
+def _box(card: Card) -> list[float]:
+    return [card.x, card.y, card.width, card.height]
+
+
+def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, capacities: bool = True) -> bytes:
+    """What a tooltip tells, as JSON: in bytes, for ipykernel walks through all that is not.
+
+    Args:
+        snapshot: the tick.
+        of: the nodes and the links that are asked for, by index; None is all.
+        capacities: whether to tell how much can queue on each link.
+    """
+    nodes, links = of or (set(range(len(snapshot.nodes))), set(range(len(snapshot.links))))
+    names = {snapshot.nodes[i].name for i in nodes}
+    told: dict[str, Any] = {
+        "sampling": snapshot.sampling,
+        "nodes": {
+            i: {
+                "since": round(node.since, 3),
+                "on": node.blocked_on,
+                "knobs": {k: v if abs(v) != float("inf") else "inf" for k, v in node.knobs.items()},
+                "traceback": node.traceback,
+            }
+            for i, node in enumerate(snapshot.nodes)
+            if i in nodes
         },
-        separators=(",", ":"),
-    ).encode()
+        "sockets": {
+            socket.name: {
+                "sent": socket.sent,
+                "received": socket.received,
+                "refused": socket.refused,
+                "out": round(socket.send_rate, 1),
+                "in": round(socket.receive_rate, 1),
+                "urls": socket.urls,
+                "options": {k: _shown(v) for k, v in socket.options.items()},
+            }
+            for socket in snapshot.sockets
+            if socket.name.rpartition(".")[0] in names
+        },
+        "links": {
+            i: {
+                "expected": link.expected,
+                "delivered": link.delivered,
+                "capacity": link.capacity,
+                "dropped": {k: n for k, n in link.dropped.items() if n},
+                "lost": {k: n for k, n in link.lost.items() if n},
+                "filtered": link.filtered,
+                "unaccounted": link.unaccounted,
+                "uncertain": link.uncertain,
+                "latency": _quantiles(link.latency),
+            }
+            for i, link in enumerate(snapshot.links)
+            if i in links
+        },
+    }
+    if capacities:
+        told["capacities"] = [link.capacity for link in snapshot.links]
+    return json.dumps(told, separators=(",", ":")).encode()
 
 
 def _quantiles(latency: LatencyFigures | None) -> list[float] | None:

@@ -1,6 +1,7 @@
-// The still part of the picture: where cards and lanes are, and how they are drawn.
+// Lanes: where they run, how they are drawn, and the names of their endpoints.
 
 const SLOT = 13;
+const SUM = 15; // how far above its lane a sum stands
 const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif";
 
 // The curves of all links, from the boxes as they stand now: lanes.py does the same for the still picture.
@@ -38,19 +39,20 @@ function layLanes(graph, boxes) {
     const lane = { x0, y0, x1: x0 + left * reach, y1: y0, x2: x3 + right * reach, y2: y3, x3, y3, out: left, way: -right };
     // A table of points at even distances: a message moves at an even pace, for the price of a look-up.
     const points = new Float32Array(2 * 33), raw = [];
-    let length = 0, px = x0, py = y0;
+    let length = 0, px = x0, py = y0, left_ = x0, right_ = x0, top = y0, bottom = y0;
     for (let k = 0; k <= 64; k++) {
       const [x, y] = onCurve(lane, k / 64);
       length += Math.hypot(x - px, y - py);
       raw.push([length, x, y]);
       [px, py] = [x, y];
+      left_ = Math.min(left_, x); right_ = Math.max(right_, x); top = Math.min(top, y); bottom = Math.max(bottom, y);
     }
     for (let k = 0, j = 0; k <= 32; k++) {
       while (j < 64 && raw[j][0] < length * k / 32) j++;
       points[2 * k] = raw[j][1];
       points[2 * k + 1] = raw[j][2];
     }
-    return { ...lane, points, length };
+    return { ...lane, points, length, left: left_, right: right_, top, bottom };
   });
 }
 
@@ -65,54 +67,75 @@ function bounds(boxes) {
   return { left, right, top, bottom };
 }
 
-function drawLanes(g, graph, lanes, style, lit) {
+function drawLanes(g, fold, lanes, style, lit, scale) {
   g.lineCap = "round";
+  const fine = scale < 0.3; // arrows could not be seen
+  // Lanes of one look are one path: what costs is the stroke, and there may be thousands.
+  const looks = new Map();
   lanes.forEach((lane, i) => {
-    const on = lit?.links.has(i);
-    g.strokeStyle = on ? style.soft : style.edge;
-    g.lineWidth = on ? 2 : 1.25;
-    g.globalAlpha = lit && !on ? 0.45 : 1;
-    g.beginPath();
-    g.moveTo(lane.x0, lane.y0);
-    g.bezierCurveTo(lane.x1, lane.y1, lane.x2, lane.y2, lane.x3 - lane.way * 4, lane.y3);
-    g.stroke();
-    g.fillStyle = g.strokeStyle;
-    g.beginPath(); // the arrow, before the queue
-    g.moveTo(lane.x3 - lane.way * 3.5, lane.y3);
-    g.lineTo(lane.x3 - lane.way * 10, lane.y3 - 3.6);
-    g.lineTo(lane.x3 - lane.way * 10, lane.y3 + 3.6);
-    g.fill();
+    const on = lit?.links.has(i), thick = fold.links[i].links.length > 1;
+    const key = `${on ? 1 : 0}${thick ? 1 : 0}`;
+    if (!looks.has(key)) looks.set(key, { on, thick, lanes: [] });
+    looks.get(key).lanes.push(lane);
   });
+  for (const { on, thick, lanes: some } of [...looks.values()].sort((a, b) => (a.on ? 1 : 0) - (b.on ? 1 : 0))) {
+    g.strokeStyle = g.fillStyle = on ? style.soft : style.edge;
+    g.lineWidth = (thick ? 2 : 0) + (on ? 2 : fine ? 0.7 / scale * 0.5 : 1.25);
+    g.globalAlpha = lit && !on ? 0.45 : some.length > 1500 ? 0.5 : 1;
+    for (let from = 0; from < some.length; from += 64) { // a path of thousands of curves is slower than many of some
+      g.beginPath();
+      for (const lane of some.slice(from, from + 64)) {
+        g.moveTo(lane.x0, lane.y0);
+        g.bezierCurveTo(lane.x1, lane.y1, lane.x2, lane.y2, lane.x3 - lane.way * 4, lane.y3);
+      }
+      g.stroke();
+    }
+    if (fine) continue;
+    g.beginPath(); // the arrows, before the queues
+    for (const lane of some) {
+      g.moveTo(lane.x3 - lane.way * 3.5, lane.y3);
+      g.lineTo(lane.x3 - lane.way * 10, lane.y3 - 3.6);
+      g.lineTo(lane.x3 - lane.way * 10, lane.y3 + 3.6);
+      g.closePath();
+    }
+    g.fill();
+  }
   g.globalAlpha = 1;
 }
 
-// A filled port binds, a hollow one connects.
-function drawPorts(g, graph, lanes, style) {
+// A filled port binds, a hollow one connects. Of an item, or of all.
+function drawPorts(g, fold, lanes, style, scale, item = -1) {
+  if (scale < 0.3) return;
   g.lineWidth = 1.25;
-  graph.links.forEach((link, i) => {
-    const lane = lanes[i];
-    for (const [x, y, bound] of [[lane.x0, lane.y0, link.binds[0]], [lane.x3, lane.y3, link.binds[1]]]) {
+  g.strokeStyle = style.soft;
+  for (const i of item < 0 ? lanes.keys() : fold.endsOf[item]) {
+    const lane = lanes[i], link = fold.links[i];
+    for (const [x, y, bound, of] of [[lane.x0, lane.y0, link.binds[0], link.source], [lane.x3, lane.y3, link.binds[1], link.target]]) {
+      if (item >= 0 && of !== item) continue;
       g.beginPath();
       g.arc(x, y, 2.8, 0, 7);
       g.fillStyle = bound ? style.soft : style.card;
-      g.strokeStyle = style.soft;
       g.fill();
       g.stroke();
     }
-  });
+  }
 }
 
 // Where the name of each endpoint stands: amid its lanes, where no lane and no card is in the way.
-function placeNames(graph, lanes, boxes) {
+//   unit: how much larger than on a picture of full size its letters are.
+function placeNames(graph, lanes, boxes, unit) {
   const names = new Map();
   graph.links.forEach((link, i) => {
     if (!names.has(link.endpoint)) names.set(link.endpoint, []);
     names.get(link.endpoint).push([lanes[i].points, link]);
   });
-  const taken = [], all = bounds(boxes);
+  if (names.size > 60 || names.size * lanes.length > 8000) return []; // nobody could read so many
+  const all = bounds(boxes);
+  // The sums of lanes that are drawn as one have their places, see drawSum.
+  const taken = lanes.flatMap((lane, i) => (graph.links[i].links.length > 1 ? [[lane.points[32], lane.points[33] - SUM * unit, 62 * unit]] : []));
   return [...names].map(([endpoint, ends]) => {
     // "endpoint", for it is easily taken for a topic; a URL tells by itself what it is.
-    const name = endpoint.includes("://") ? endpoint : `endpoint ${endpoint}`, half = 3.1 * name.length + 4;
+    const name = /:\/\/| endpoints$/.test(endpoint) ? endpoint : `endpoint ${endpoint}`, half = (3.1 * name.length + 4) * unit;
     const hubs = new Set(ends.map(([, link]) => (link.binds[0] ? link.source : link.target)));
     const met = ends.length > 1 && hubs.size === 1; // its place is where all lanes meet, and not on one of them
     const mean = (j, axis) => ends.reduce((sum, [p, link]) => sum + p[2 * (met && !link.binds[0] ? 32 - j : j) + axis], 0) / ends.length;
@@ -128,7 +151,7 @@ function placeNames(graph, lanes, boxes) {
         for (let k = 0; k <= 32; k++) if (Math.abs(p[2 * k] - x) < half) least = Math.min(least, Math.abs(p[2 * k + 1] - ty));
       }
       for (const b of boxes) if (Math.abs(b.x - x) < b.w / 2 + half && Math.abs(b.y - ty) < b.h / 2 + 7) least = 0;
-      for (const [ox, oy, oh] of taken) if (Math.abs(ox - x) < half + oh && Math.abs(oy - ty) < 14) least = 0;
+      for (const [ox, oy, oh] of taken) if (Math.abs(ox - x) < half + oh && Math.abs(oy - ty) < 14 * unit) least = 0;
       return least;
     };
     let best = [mean(at, 0), mean(at, 1) - 12], most = -1;
@@ -149,8 +172,8 @@ function placeNames(graph, lanes, boxes) {
 }
 
 function drawEndpoints(g, names, style, scale) {
-  if (scale < 0.45) return;
-  g.font = `italic ${Math.max(10.5, 8.5 / scale)}px ${FONT}`;
+  if (scale < 0.5) return;
+  g.font = `italic ${nameLetters(style, scale)}px ${FONT}`;
   g.textBaseline = "middle";
   g.textAlign = "center";
   g.lineWidth = 4;
@@ -163,84 +186,14 @@ function drawEndpoints(g, names, style, scale) {
   }
 }
 
-function drawCard(g, node, box, look, style, scale, lit) {
-  const x = box.x - box.w / 2, y = box.y - box.h / 2;
-  const colour = style.states[look.state] ?? style.soft;
-  const dead = look.state === "killed" || look.state === "stopped";
-  g.globalAlpha = (dead ? 0.72 : 1) * (lit && !lit.nodes.has(node.index) ? 0.5 : 1);
-  g.beginPath();
-  g.roundRect(x, y, box.w, box.h, 9);
-  g.fillStyle = style.card;
-  if (!dead) {
-    g.shadowColor = "rgba(15,23,42,0.13)";
-    g.shadowBlur = 9;
-    g.shadowOffsetY = 2;
-  }
-  g.fill();
-  g.shadowColor = "transparent";
-  g.shadowBlur = g.shadowOffsetY = 0;
-  if (look.state === "failed") {
-    g.fillStyle = colour + "1f";
-    g.fill();
-  }
-  g.setLineDash(look.state === "killed" ? [5, 4] : []);
-  g.lineWidth = look.state === "failed" ? 2.2 : 1.3;
-  g.strokeStyle = look.state === "failed" || look.state === "paused" ? colour : dead ? style.edge : style.card_edge;
-  g.stroke();
-  g.setLineDash([]);
-
-  const small = scale < 0.62;
-  const size = small ? Math.min(22, 8.5 / scale) : 13;
-  const left = x + 34;
-  drawSign(g, x + 19, box.y - (small ? 0 : 8), 8.5, look.state, colour, style);
-  g.textAlign = "left";
-  g.textBaseline = "middle";
-  g.fillStyle = look.state === "killed" ? style.soft : style.ink;
-  g.font = `600 ${size}px ${FONT}`;
-  g.fillText(fitted(g, node.name, box.w - 42), left, box.y - (small ? 0 : 14));
-  if (!small) {
-    g.font = `500 10.5px ${FONT}`;
-    g.fillStyle = colour;
-    g.fillText(fitted(g, look.state, box.w - 42), left, box.y + 1);
-    g.font = `10.5px ${FONT}`;
-    g.fillStyle = style.soft;
-    g.fillText(fitted(g, node.types, box.w - 42), left, box.y + 16);
-  }
-  g.globalAlpha = 1;
+// Where all is drawn large, the names of endpoints give way: they stand between lanes.
+function nameLetters(style, scale) {
+  return Math.max(10.5, Math.max(11, 0.8 * style.least) / scale);
 }
 
-// A state as a sign in a disc, so that it is told without colour.
-function drawSign(g, x, y, r, state, colour, style) {
-  g.beginPath();
-  g.arc(x, y, r, 0, 7);
-  g.fillStyle = colour;
-  g.fill();
-  g.strokeStyle = g.fillStyle = style.card;
-  g.lineWidth = 1.8;
-  g.lineCap = "round";
-  g.beginPath();
-  switch (state) {
-    case "running": g.moveTo(x - 2.4, y - 3.8); g.lineTo(x + 4, y); g.lineTo(x - 2.4, y + 3.8); g.fill(); break;
-    case "blocked in recv": g.arc(x, y, 4.2, 0, 7); g.moveTo(x, y - 2.4); g.lineTo(x, y); g.lineTo(x + 2, y + 1); g.lineWidth = 1.3; g.stroke(); break;
-    case "blocked in send": g.moveTo(x - 4, y); g.lineTo(x + 1.5, y); g.moveTo(x - 0.8, y - 2.6); g.lineTo(x + 1.8, y); g.lineTo(x - 0.8, y + 2.6); g.moveTo(x + 4, y - 4); g.lineTo(x + 4, y + 4); g.lineWidth = 1.6; g.stroke(); break;
-    case "paused": g.moveTo(x - 2, y - 3.2); g.lineTo(x - 2, y + 3.2); g.moveTo(x + 2, y - 3.2); g.lineTo(x + 2, y + 3.2); g.stroke(); break;
-    case "killed": g.moveTo(x - 2.8, y - 2.8); g.lineTo(x + 2.8, y + 2.8); g.moveTo(x + 2.8, y - 2.8); g.lineTo(x - 2.8, y + 2.8); g.stroke(); break;
-    case "failed": g.moveTo(x, y - 4); g.lineTo(x, y + 0.8); g.moveTo(x, y + 3.9); g.lineTo(x, y + 4); g.lineWidth = 2.2; g.stroke(); break;
-    case "finished": g.moveTo(x - 3.4, y + 0.2); g.lineTo(x - 0.8, y + 2.8); g.lineTo(x + 3.6, y - 2.6); g.stroke(); break;
-    case "stopped": g.fillRect(x - 2.8, y - 2.8, 5.6, 5.6); break;
-    default: for (const d of [-3.4, 0, 3.4]) { g.moveTo(x + d, y); g.lineTo(x + d, y); } g.stroke();
-  }
-}
-
-const widths = new Map();
-function fitted(g, text, width) {
-  const key = g.font + "|" + width + "|" + text;
-  if (!widths.has(key)) {
-    let shown = text;
-    while (shown.length > 1 && g.measureText(shown).width > width) shown = shown.slice(0, shown.endsWith("…") ? -2 : -1) + "…";
-    widths.set(key, shown);
-  }
-  return widths.get(key);
+// The size of letters, in the graph's units: never smaller on the screen than can be read.
+function letters(size, style, scale) {
+  return Math.max(size, style.least / scale);
 }
 
 // The queue at a link's receiving end: fill, and how many wait.
@@ -248,6 +201,12 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
   if (!queued) return;
   const share = capacity ? Math.min(1, queued / capacity) : Math.min(1, Math.log10(queued + 1) / 6);
   const w = 30, h = 8, x = lane.way > 0 ? lane.x3 - 14 - w : lane.x3 + 14, y = lane.y3 - h / 2;
+  if (scale < 0.45) { // a bar alone, for there may be thousands
+    const filled = Math.max(4, share * w);
+    g.fillStyle = fullness(share, style);
+    g.fillRect(lane.way > 0 ? x + w - filled : x, y, filled, h);
+    return;
+  }
   g.beginPath();
   g.roundRect(x, y, w, h, 3);
   g.fillStyle = style.queue;
@@ -258,10 +217,10 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
   const fill = Math.max(3, share * (w - 2));
   g.beginPath();
   g.roundRect(lane.way > 0 ? x + w - 1 - fill : x + 1, y + 1, fill, h - 2, 2); // it fills from the receiver
-  g.fillStyle = share > 0.95 ? style.red : share > 0.5 ? style.amber : style.states["blocked in recv"];
+  g.fillStyle = fullness(share, style);
   g.fill();
   if (scale > 0.6) {
-    g.font = `600 9.5px ${FONT}`;
+    g.font = `600 ${letters(9.5, style, scale)}px ${FONT}`;
     g.textAlign = lane.way > 0 ? "right" : "left";
     g.textBaseline = "middle";
     g.lineWidth = 3;
@@ -271,4 +230,25 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
     g.fillStyle = style.ink;
     g.fillText(brief(queued), at, lane.y3);
   }
+}
+
+function fullness(share, style) {
+  return share > 0.95 ? style.red : share > 0.5 ? style.amber : style.blue;
+}
+
+// What a lane of many links carries, all of them together.
+function drawSum(g, lane, links, sum, style, scale) {
+  if (scale < 0.4) return;
+  const [x, y] = [lane.points[32], lane.points[33]];
+  g.font = `600 ${letters(11, style, scale)}px ${FONT}`;
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  g.lineWidth = 5;
+  g.lineJoin = "round";
+  g.strokeStyle = style.page;
+  g.fillStyle = style.ink;
+  const text = `${count(links)} links, ${rate(sum.rate)}`;
+  const above = y - SUM * letters(10.5, style, scale) / 10.5;
+  g.strokeText(text, x, above);
+  g.fillText(text, x, above);
 }

@@ -1,16 +1,19 @@
-"""The curves along which messages move between cards; flow.js draws the same ones while a card is dragged."""
+"""The curves along which messages move between cards; graph.js draws the same ones while a card is dragged."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zlab.topology import Link, Topology
+    from numpy.typing import NDArray
+
+    from zlab.views.folding import Drawing
     from zlab.views.layout import Card
 
 _SLOT = 13.0
@@ -18,12 +21,15 @@ _MARGIN = 14.0
 _CLEAR = 11.0  # from the middle of a name to the next lane
 _ALONG = (16, 19, 13, 22, 10, 25, 7)  # of 32 steps from the socket that binds: in the middle, or a little aside
 _ACROSS = (-12, 12, -17, 17, -24, 24, -32, 32, -44, 44, -56, 56)
+_MOST_NAMES = 60
+SUM = 12.0
+"""How far above its lane the sum of many links stands."""
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One link as a cubic Bezier curve from the sender's card to the receiver's."""
+    """One bundle as a cubic Bezier curve from the sender's card to the receiver's."""
 
     start: Point
     bend: Point
@@ -40,13 +46,13 @@ class Lane:
         )
 
 
-def lanes(topology: Topology, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
-    """A lane for each link, in the order of the links: each has its own place on a card's side."""
-    sides = [_sides(cards[link.source], cards[link.target]) for link in topology.links]
-    height = _slots(topology, cards, sides)
+def lanes(drawing: Drawing, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
+    """A lane for each bundle, in their order: each has its own place on a card's side."""
+    sides = [_sides(cards[bundle.source], cards[bundle.target]) for bundle in drawing.bundles]
+    height = _slots(drawing, cards, sides)
     drawn = []
-    for i, (link, (left, right)) in enumerate(zip(topology.links, sides, strict=True)):
-        source, target = cards[link.source], cards[link.target]
+    for i, (bundle, (left, right)) in enumerate(zip(drawing.bundles, sides, strict=True)):
+        source, target = cards[bundle.source], cards[bundle.target]
         start = (source.x + left * source.width / 2, source.y + height[i, "source"])
         end = (target.x + right * target.width / 2, target.y + height[i, "target"])
         reach = max(44.0, 0.46 * abs(end[0] - start[0]))
@@ -54,24 +60,39 @@ def lanes(topology: Topology, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
     return tuple(drawn)
 
 
-def names(topology: Topology, cards: Mapping[str, Card], drawn: Sequence[Lane]) -> dict[str, tuple[str, Point]]:
-    """What each endpoint is called and where that is centred: amid its lanes, on none of them and on no card."""
-    ways = [[lane.at(k / 32) for k in range(33)] for lane in drawn]
+def names(drawing: Drawing, cards: Mapping[str, Card], drawn: Sequence[Lane]) -> list[tuple[str, Point]]:
+    """What the endpoints are called and where that is centred: amid their lanes, on none of them and on no card.
+
+    Of very many endpoints none is named: their names would hide the lanes.
+    """
+    together: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i, bundle in enumerate(drawing.bundles):
+        together[bundle.endpoints].append(i)
+    if len(together) > _MOST_NAMES:
+        return []
+    ways = np.array([[lane.at(k / 32) for k in range(33)] for lane in drawn])
     top = min(card.y - card.height / 2 for card in cards.values())
     bottom = max(card.y + card.height / 2 for card in cards.values())
-    placed: dict[str, tuple[str, Point]] = {}
-    for endpoint in dict.fromkeys(link.endpoint for link in topology.links):
-        # Easily taken for a topic; a URL tells by itself what it is.
-        name = endpoint if "://" in endpoint else f"endpoint {endpoint}"
-        own = [
-            way if binds(topology, link, sender=True) else way[::-1]
-            for link, way in zip(topology.links, ways, strict=True)
-            if link.endpoint == endpoint
-        ]
-        middle = [(sum(way[k][0] for way in own) / len(own), sum(way[k][1] for way in own) / len(own)) for k in _ALONG]
+    # The sums of lanes that are drawn as one have their places.
+    sums = [
+        ("9,999 links, 999k /s", (float(way[16][0]), float(way[16][1]) - SUM))
+        for way, bundle in zip(ways, drawing.bundles, strict=True)
+        if len(bundle.links) > 1
+    ]
+    placed: list[tuple[str, Point]] = []
+    for own in together.values():
+        bundle = drawing.bundles[own[0]]
+        mean = np.mean([ways[i] if drawing.bundles[i].binds[0] else ways[i][::-1] for i in own], axis=0)
+        middle = [(float(mean[k][0]), float(mean[k][1])) for k in _ALONG]
         places = [(x, y + across) for x, y in middle for across in _ACROSS if top - 6 <= y + across <= bottom + 6]
-        room = partial(_room, half=_half(name), ways=ways, cards=cards, taken=list(placed.values()))
-        placed[endpoint] = name, max(places or middle, key=room)  # the first of those that are good enough
+        best, most = middle[0], -1.0
+        for place in places:  # the first of those that are good enough
+            room = _room(place, half=_half(bundle.label), ways=ways, cards=cards, taken=[*sums, *placed])
+            if room > most:
+                best, most = place, room
+            if most >= _CLEAR:
+                break
+        placed.append((bundle.label, best))
     return placed
 
 
@@ -79,7 +100,7 @@ def _room(
     place: Point,
     *,
     half: float,
-    ways: Sequence[Sequence[Point]],
+    ways: NDArray[np.float64],
     cards: Mapping[str, Card],
     taken: Sequence[tuple[str, Point]],
 ) -> float:
@@ -89,7 +110,8 @@ def _room(
         return 0.0
     if any(abs(ox - x) < half + _half(other) and abs(oy - y) < 14 for other, (ox, oy) in taken):  # noqa: PLR2004
         return 0.0
-    return min([_CLEAR, *(abs(py - y) for way in ways for px, py in way if abs(px - x) < half)])
+    near = np.abs(ways[:, :, 1] - y)[np.abs(ways[:, :, 0] - x) < half]
+    return min(_CLEAR, float(near.min())) if near.size else _CLEAR
 
 
 def _half(name: str) -> float:
@@ -106,29 +128,20 @@ def _sides(source: Card, target: Card) -> tuple[int, int]:
     return 1, 1
 
 
-def _slots(topology: Topology, cards: Mapping[str, Card], sides: list[tuple[int, int]]) -> dict[tuple[int, str], float]:
+def _slots(drawing: Drawing, cards: Mapping[str, Card], sides: list[tuple[int, int]]) -> dict[tuple[int, str], float]:
     # How far below its card's centre each lane begins and ends: sorted by socket, then by where it goes.
+    place = {(item.name, socket): i for item in drawing.items for i, socket in enumerate(item.sockets)}
     ends: dict[tuple[str, int], list[tuple[int, float, int, str]]] = defaultdict(list)
-    for i, (link, (left, right)) in enumerate(zip(topology.links, sides, strict=True)):
-        for role, node, socket, side, peer in (
-            ("source", link.source, link.sender, left, link.target),
-            ("target", link.target, link.receiver, right, link.source),
+    for i, (bundle, (left, right)) in enumerate(zip(drawing.bundles, sides, strict=True)):
+        for role, item, socket, side, peer in (
+            ("source", bundle.source, bundle.sender, left, bundle.target),
+            ("target", bundle.target, bundle.receiver, right, bundle.source),
         ):
-            ends[node, side].append((_place(topology, node, socket), cards[peer].y, i, role))
+            ends[item, side].append((place[item, socket], cards[peer].y, i, role))
     height = {}
-    for (node, _), slots in ends.items():
+    for (item, _), slots in ends.items():
         slots.sort()
-        step = min(_SLOT, (cards[node].height - _MARGIN) / len(slots))
+        step = min(_SLOT, (cards[item].height - _MARGIN) / len(slots))
         for k, (_, _, i, role) in enumerate(slots):
             height[i, role] = (k - (len(slots) - 1) / 2) * step
     return height
-
-
-def _place(topology: Topology, node: str, socket: str) -> int:
-    return list(topology[node].sockets).index(socket.removeprefix(f"{node}."))
-
-
-def binds(topology: Topology, link: Link, *, sender: bool) -> bool:
-    """Whether the sending, or the receiving, socket of a link is the one that binds."""
-    node, socket = (link.source, link.sender) if sender else (link.target, link.receiver)
-    return link.endpoint in topology[node].sockets[socket.removeprefix(f"{node}.")].binds

@@ -1,19 +1,19 @@
-"""Where the nodes of a topology stand: layers from left to right along the flow of messages."""
+"""Where the cards of a drawing stand: layers from left to right along the flow of messages."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zlab.sockets import DEALER, PAIR, REP, REQ, SocketType
+from zlab.sockets import DEALER, PAIR, REP, REQ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import networkx as nx
 
-    from zlab.sockets import Socket
-    from zlab.topology import Link, Node, Topology
+    from zlab.views.folding import Bundle, Drawing, Item
 
 GAP = 150.0
 """Between two layers: room for lanes, endpoint names and queues."""
@@ -25,13 +25,16 @@ _MANY = 6  # a layer of more nodes than this has lower cards that stand closer
 _LETTER, _LARGE_LETTER = 8.8, 11.0  # the width of a name's letter; larger ones where the whole is drawn small
 _ONE_COLUMN = 24  # up to here no card hides a lane that belongs to others; of more, nobody follows a single one
 _ASPECT = 1.25  # width by height that a picture should have at least: outputs are wide
+_GROUP_HEIGHT = 86.0
+_PADDING, _HEADING = 14.0, 26.0  # of an opened group
+_OPEN_ASPECT = 1.6
 _SWEEPS = 6
 _SHIFT = (_LOW_HEIGHT + _CLOSE_GAP) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A node as a rectangle, by its centre."""
+    """A node, or a group of nodes, as a rectangle, by its centre."""
 
     x: float
     y: float
@@ -39,15 +42,26 @@ class Card:
     height: float
 
 
-def cards(topology: Topology) -> dict[str, Card]:
-    """Place every node; the picture's centre is the origin, y grows downwards."""
-    if not topology.nodes:
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An opened group: a rectangle with a card for each member, these by their centres from its own."""
+
+    width: float
+    height: float
+    members: Mapping[str, Card]
+
+
+def cards(drawing: Drawing) -> dict[str, Card]:
+    """Place every item; the picture's centre is the origin, y grows downwards."""
+    if not drawing.items:
         return {}
-    layers = ordered(topology)
+    layers = ordered(drawing)
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
     letter = _LETTER if max(map(len, layers)) <= _MANY else _LARGE_LETTER
+    ends = _ends(drawing, rank)
+    items = {item.name: item for item in drawing.items}
     size = {
-        name: _size(topology, name, rank, _LOW_HEIGHT if len(layer) > _MANY else _LEAST_HEIGHT, letter)
+        name: _size(items[name], ends[name], _LOW_HEIGHT if len(layer) > _MANY else _LEAST_HEIGHT, letter)
         for layer in layers
         for name in layer
     }
@@ -64,70 +78,76 @@ def cards(topology: Topology) -> dict[str, Card]:
             placed[name] = Card(round(x, 1), round(y + high / 2, 1), widest, high)
             y += high + _gap(column)
         x += widest / 2
-    return {node.name: placed[node.name] for node in topology.nodes}
+    return {item.name: placed[item.name] for item in drawing.items}
 
 
-def topics(socket: Socket) -> list[str]:
-    """What a SUB subscribes to from the start; "" is everything."""
-    given = socket.options.get("subscribe", ())
-    values = given if isinstance(given, tuple | list) else (given,)
-    return [v.decode("utf-8", "backslashreplace") if isinstance(v, bytes) else str(v) for v in values]
+def frame(group: Item) -> Frame:
+    """Lay the members of an opened group out, down the columns, as one reads."""
+    width = min(_MOST_WIDTH, max(_LEAST_WIDTH, *(_LARGE_LETTER * len(name) + 44 for name in group.members)))
+    across, down = width + _ROW_GAP, _LOW_HEIGHT + _CLOSE_GAP
+    count = len(group.members)
+    rows = max(1, min(count, round((count * across / down / _OPEN_ASPECT) ** 0.5)))
+    columns = -(-count // rows)
+    heading = max(_HEADING, 0.07 * rows * down)  # the larger the frame, the smaller it is drawn
+    whole = (columns * across - _ROW_GAP + 2 * _PADDING, rows * down - _CLOSE_GAP + 2 * _PADDING + heading)
+    left, top = -whole[0] / 2 + _PADDING + width / 2, -whole[1] / 2 + _PADDING + heading + _LOW_HEIGHT / 2
+    return Frame(
+        *whole,
+        {
+            name: Card(round(left + i // rows * across, 1), round(top + i % rows * down, 1), width, _LOW_HEIGHT)
+            for i, name in enumerate(group.members)
+        },
+    )
 
 
-def described(node: Node) -> str:
-    """The types of a node's sockets, each with what it subscribes to: as they stand on its card."""
-    told = []
-    for socket in node.sockets.values():
-        wanted = ", ".join(topic or "everything" for topic in topics(socket))
-        told.append(f"{socket.type} {wanted}".rstrip())
-    return " · ".join(dict.fromkeys(told))
-
-
-def ordered(topology: Topology) -> list[list[str]]:
-    """The layers from left to right, the nodes of each from top to bottom so that few lanes cross."""
-    flow = _flow(topology)
+def ordered(drawing: Drawing) -> list[list[str]]:
+    """The layers from left to right, the items of each from top to bottom so that few lanes cross."""
+    flow = _flow(drawing)
     rank = _ranks(flow)
     layers: list[list[str]] = [[] for _ in range(max(rank.values()) + 1)]
     for name in flow:
         layers[rank[name]].append(name)
     layers = [layer for layer in layers if layer]
+    place = {n: i / max(1, len(layer) - 1) for layer in layers for i, n in enumerate(layer)}
     for sweep in range(_SWEEPS):
-        forward = sweep % 2 == 0
-        for layer in layers[1:] if forward else layers[-2::-1]:
-            place = {n: i / max(1, len(other) - 1) for other in layers for i, n in enumerate(other)}
-            near = {n: list(flow.predecessors(n) if forward else flow.successors(n)) for n in layer}
-            mean = {n: sum(place[m] for m in peers) / len(peers) if peers else place[n] for n, peers in near.items()}
+        near = flow.predecessors if sweep % 2 == 0 else flow.successors
+        for layer in layers[1:] if sweep % 2 == 0 else layers[-2::-1]:
+            mean = {n: _mean([place[m] for m in near(n)], place[n]) for n in layer}
             layer.sort(key=mean.__getitem__)
+            place |= {n: i / max(1, len(layer) - 1) for i, n in enumerate(layer)}
     return layers
 
 
-def _flow(topology: Topology) -> nx.DiGraph[str]:
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _flow(drawing: Drawing) -> nx.DiGraph[str]:
     # One edge for two lanes: a request's direction leads; of two equals, the one that was named first; or else from
     # the one that connects to the one that binds.
     import networkx as nx
 
-    sockets = dict(topology.sockets())
-    directions = {(link.sender, link.receiver, link.endpoint) for link in topology.links}
+    directions = {(b.source, b.target, b.sender, b.receiver, b.endpoints) for b in drawing.bundles}
     flow: nx.DiGraph[str] = nx.DiGraph()
-    flow.add_nodes_from(node.name for node in topology.nodes)
+    flow.add_nodes_from(item.name for item in drawing.items)
     place = {name: i for i, name in enumerate(flow)}
-    for link in topology.links:
-        both = (link.receiver, link.sender, link.endpoint) in directions
-        first = place[link.source] < place[link.target]
-        if link.source != link.target and not (both and not _leads(link, sockets[link.sender].type, sockets, first)):
-            flow.add_edge(link.source, link.target)
+    for b in drawing.bundles:
+        both = (b.target, b.source, b.receiver, b.sender, b.endpoints) in directions
+        first = place[b.source] < place[b.target]
+        if b.source != b.target and not (both and not _leads(b, first)):
+            flow.add_edge(b.source, b.target)
     return flow
 
 
-def _leads(link: Link, sender: SocketType, sockets: Mapping[str, object], first: bool) -> bool:  # noqa: FBT001
-    receiver: SocketType = sockets[link.receiver].type  # type: ignore[attr-defined]
+def _leads(bundle: Bundle, first: bool) -> bool:  # noqa: FBT001
+    sender, receiver = bundle.types
     if sender is receiver is PAIR:
         return first
     if sender is REQ or (sender is DEALER and receiver is REP):
         return True
     if receiver is REQ or (receiver is DEALER and sender is REP):
         return False
-    return link.endpoint in sockets[link.sender].connects  # type: ignore[attr-defined]
+    return not bundle.binds[0]
 
 
 def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
@@ -151,16 +171,24 @@ def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
     return rank
 
 
-def _size(topology: Topology, name: str, rank: Mapping[str, int], least: float, letter: float) -> tuple[float, float]:
-    # High enough for the lanes that end on its fuller side.
-    types = described(topology[name])
-    ends: dict[int, int] = {-1: 0, 1: 0}
-    for link in topology.links:
-        if name in (link.source, link.target):
-            ends[1 if rank[link.source if name == link.target else link.target] > rank[name] else -1] += 1
+def _ends(drawing: Drawing, rank: Mapping[str, int]) -> dict[str, int]:
+    # How many lanes end on the fuller side of each item.
+    sides: Counter[tuple[str, bool]] = Counter()
+    for b in drawing.bundles:
+        sides[b.source, rank[b.target] > rank[b.source]] += 1
+        sides[b.target, rank[b.source] > rank[b.target]] += 1
+    return {name: max(sides[name, False], sides[name, True]) for name in rank}
+
+
+def _size(item: Item, ends: int, least: float, letter: float) -> tuple[float, float]:
+    # High enough for the lanes that end on its fuller side; a group's has more to tell.
+    if len(item.members) > 1:
+        least = _GROUP_HEIGHT
     return (
-        min(_MOST_WIDTH, max(_LEAST_WIDTH, letter * len(name) + 44, 6.6 * len(types) + 44)),
-        max(least, max(ends.values()) * _SLOT + 14),
+        min(_MOST_WIDTH, max(_LEAST_WIDTH, letter * len(item.name) + 44, 6.6 * len(item.types) + 44))
+        if len(item.members) == 1
+        else _MOST_WIDTH,
+        max(least, ends * _SLOT + 14),
     )
 
 

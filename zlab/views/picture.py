@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import NodeState, Snapshot
 from zlab.views import palette, units
-from zlab.views.lanes import binds, lanes, names
-from zlab.views.layout import cards, described
+from zlab.views.folding import folded
+from zlab.views.lanes import SUM, lanes, names
+from zlab.views.layout import cards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zlab.ledger.snapshot import LinkFigures, NodeFigures
-    from zlab.topology import Link, Topology
+    from zlab.topology import Topology
+    from zlab.views.folding import Bundle, Drawing, Item
     from zlab.views.lanes import Lane
     from zlab.views.layout import Card
 
@@ -33,6 +36,7 @@ SIGN = {
 _EDGE, _FAINT = palette.LIGHT.edge, palette.QUIET
 _COLOUR = palette.LIGHT.states  # cards are white on any page
 _MARGIN = 24
+_GRAVE = (NodeState.FAILED, NodeState.KILLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Picture(Snapshot):
 def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
     """Draw the nodes and links; with a snapshot, also states, queues and counts.
 
+    Of a large topology, nodes that are alike are one card, with how many there are, their states and their sums.
+
     Args:
         topology: what to draw.
         snapshot: a tick of the lab that runs it.
@@ -64,7 +70,8 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
     Returns:
         An ``<svg>`` element, legible on light and on dark pages.
     """
-    place = cards(topology)
+    drawing = folded(topology)
+    place = cards(drawing)
     if not place:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="40" font-family="system-ui, sans-serif" '
@@ -84,8 +91,16 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
             ),
             f"<title>{escape(_title(topology, snapshot))}</title>",
             f'<text x="{left:g}" y="{y + 18:g}" fill="{_FAINT}">{escape(_title(topology, snapshot))}</text>',
-            *_links(topology, place, snapshot),
-            *(piece for node in topology.nodes for piece in _card(topology, node.name, place, figures.get(node.name))),
+            *_links(drawing, place, snapshot),
+            *(
+                piece
+                for item in drawing.items
+                for piece in (
+                    _card(item, place[item.name], figures.get(item.name))
+                    if len(item.members) == 1
+                    else _group(item, place[item.name], [figures[name] for name in item.members if figures])
+                )
+            ),
             "</svg>",
         )
     )
@@ -98,21 +113,34 @@ def _title(topology: Topology, snapshot: Snapshot | None) -> str:
     return f"{topology.name}: {snapshot.state} after {snapshot.at:.1f} s, {units.count(delivered)} messages delivered"
 
 
-def _links(topology: Topology, place: Mapping[str, Card], snapshot: Snapshot | None) -> Iterator[str]:
-    drawn = lanes(topology, place)
-    for link, lane in zip(topology.links, drawn, strict=True):
+def _links(drawing: Drawing, place: Mapping[str, Card], snapshot: Snapshot | None) -> Iterator[str]:
+    drawn = lanes(drawing, place)
+    for bundle, lane in zip(drawing.bundles, drawn, strict=True):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = lane.start, lane.bend, lane.turn, lane.end
-        yield f'<path d="M{ax:g} {ay:g}C{bx:g} {by:g} {cx:g} {cy:g} {dx:g} {dy:g}" fill="none" stroke="{_EDGE}"/>'
+        width = "" if len(bundle.links) == 1 else ' stroke-width="3"'
+        way = f"M{ax:g} {ay:g}C{bx:g} {by:g} {cx:g} {cy:g} {dx:g} {dy:g}"
+        yield f'<path d="{way}" fill="none" stroke="{_EDGE}"{width}/>'
         yield _arrow(lane)
-        yield from _ports(topology, link, lane)
-    if snapshot is not None:
-        for lane, figures in zip(drawn, snapshot.links, strict=True):
-            yield from _queue(lane, figures)
-    for name, (x, y) in names(topology, place, drawn).values():
+        yield from _ports(bundle, lane)
+    for bundle, lane in zip(drawing.bundles, drawn, strict=True):
+        figures = [snapshot.links[i] for i in bundle.links] if snapshot else []
+        yield from _queue(bundle, lane, figures)
+        if len(bundle.links) > 1:
+            yield _sum(bundle, lane, figures)
+    for name, (x, y) in names(drawing, place, drawn):
         yield (
             f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" '
             f'font-style="italic">{escape(name)}</text>'
         )
+
+
+def _sum(bundle: Bundle, lane: Lane, figures: Sequence[LinkFigures]) -> str:
+    x, y = lane.at(0.5)
+    rate = f", {units.rate(sum(link.rate for link in figures))}" if figures else ""
+    return (
+        f'<text x="{x:g}" y="{y - SUM + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" font-weight="600">'
+        f"{len(bundle.links):,} links{rate}</text>"
+    )
 
 
 def _arrow(lane: Lane) -> str:
@@ -121,9 +149,9 @@ def _arrow(lane: Lane) -> str:
     return f'<path d="M{x - way * 3:g} {y:g}l{-way * 7} -3.5v7z" fill="{_EDGE}"/>'
 
 
-def _ports(topology: Topology, link: Link, lane: Lane) -> Iterator[str]:
-    for (x, y), sender in ((lane.start, True), (lane.end, False)):
-        fill = _EDGE if binds(topology, link, sender=sender) else "#fff"
+def _ports(bundle: Bundle, lane: Lane) -> Iterator[str]:
+    for (x, y), bound in zip((lane.start, lane.end), bundle.binds, strict=True):
+        fill = _EDGE if bound else "#fff"
         yield f'<circle cx="{x:g}" cy="{y:g}" r="3" fill="{fill}" stroke="{_EDGE}"/>'
 
 
@@ -136,22 +164,24 @@ def _middle(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
 
 
-def _queue(lane: Lane, figures: LinkFigures) -> Iterator[str]:
-    if not figures.queued:
+def _queue(bundle: Bundle, lane: Lane, figures: Sequence[LinkFigures]) -> Iterator[str]:
+    queued = sum(link.queued for link in figures)
+    if not queued:
         return
     x, y = lane.end
     way = 1 if lane.turn[0] < x else -1
-    share = min(1.0, figures.queued / figures.capacity) if figures.capacity else 0.5
+    capacity = sum(link.capacity for link in figures)
+    share = min(1.0, queued / capacity) if capacity else 0.5
     left = x - 38 if way > 0 else x + 12
     colour = palette.LIGHT.red if share > 0.95 else palette.LIGHT.amber  # noqa: PLR2004 - all but full
-    yield f"<g><title>{escape(figures.name)}: {units.count(figures.queued)} queued</title>"
+    name = figures[0].name if len(figures) == 1 else f"{bundle.source} → {bundle.target}"
+    yield f"<g><title>{escape(name)}: {units.count(queued)} queued</title>"
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="26" height="8" rx="2" fill="#fff" stroke="{_EDGE}"/>'
     yield f'<rect x="{left:g}" y="{y - 4:g}" width="{max(2, 26 * share):g}" height="8" rx="2" fill="{colour}"/>'
     yield "</g>"
 
 
-def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: NodeFigures | None) -> Iterator[str]:
-    card = place[name]
+def _card(item: Item, card: Card, figures: NodeFigures | None) -> Iterator[str]:
     x, y = card.x - card.width / 2, card.y - card.height / 2
     gone = figures is not None and figures.state is NodeState.KILLED
     colour = _COLOUR[figures.state] if figures else _FAINT
@@ -162,11 +192,34 @@ def _card(topology: Topology, name: str, place: Mapping[str, Card], figures: Nod
         f'<rect x="{x:g}" y="{y:g}" width="{card.width:g}" height="{card.height:g}" rx="8" '
         f'fill="#fff" stroke="{colour}" stroke-width="1.4"{dashes}/>'
     )
-    shown = escape(_middle(name, int((card.width - 20) / 6.8)))
-    yield f'<text x="{x + 12:g}" y="{card.y - 10:g}" fill="{ink}" font-weight="600">{shown}</text>'
-    types = escape(_cut(described(topology[name]), int((card.width - 20) / 5.6)))
-    yield f'<text x="{x + 12:g}" y="{card.y + 5:g}" fill="{palette.LIGHT.soft}" font-size="11">{types}</text>'
+    shown = escape(_middle(item.name, int((card.width - 20) / 6.8)))
+    yield _line(x + 12, card.y - 10, shown, ink, bold=True)
+    yield _line(x + 12, card.y + 5, escape(_cut(item.types, int((card.width - 20) / 5.6))), palette.LIGHT.soft)
     if figures:
-        shown = f"{SIGN[figures.state]} {figures.state}"
-        yield f'<text x="{x + 12:g}" y="{card.y + 20:g}" fill="{colour}" font-size="11">{shown}</text>'
+        yield _line(x + 12, card.y + 20, f"{SIGN[figures.state]} {figures.state}", colour)
     yield "</g>"
+
+
+def _group(item: Item, card: Card, figures: Sequence[NodeFigures]) -> Iterator[str]:
+    # A stack: there are more behind. What has gone wrong is told first.
+    x, y = card.x - card.width / 2, card.y - card.height / 2
+    states = Counter(node.state for node in figures)
+    worst = next((state for state in _GRAVE if states[state]), None)
+    edge = _COLOUR[worst] if worst else _FAINT
+    for aside in (8, 4, 0):
+        yield (
+            f'<rect x="{x + aside:g}" y="{y + 8 - aside:g}" width="{card.width - 8:g}" height="{card.height - 8:g}" '
+            f'rx="8" fill="#fff" stroke="{_FAINT if aside else edge}" stroke-width="1.4"/>'
+        )
+    yield _line(x + 12, y + 26, escape(_middle(item.name, int((card.width - 28) / 6.8))), palette.LIGHT.ink, bold=True)
+    types = _cut(f"{len(item.members):,} nodes · {item.types}", int((card.width - 28) / 5.6))
+    yield _line(x + 12, y + 42, escape(types), palette.LIGHT.soft)
+    for k, state in enumerate([state for state in (*_GRAVE, *NodeState) if states[state]][:2]):
+        shown = f"{SIGN[state]} {states[state]:,} {state}"
+        yield _line(x + 12, y + 57 + 15 * k, shown, _COLOUR[state])
+        states[state] = 0
+
+
+def _line(x: float, y: float, text: str, colour: str, *, bold: bool = False) -> str:
+    look = 'font-weight="600"' if bold else 'font-size="11"'
+    return f'<text x="{x:g}" y="{y:g}" fill="{colour}" {look}>{text}</text>'
