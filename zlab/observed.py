@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from zlab.ledger import frames
 from zlab.ledger.fates import Fates
 from zlab.ledger.snapshot import Snapshot
+from zlab.ledger.where import Standing, Where, last_messages
 from zlab.probe import identify
 from zlab.runtime import registry
 from zlab.runtime.clock import Clock
+from zlab.runtime.standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -284,6 +286,58 @@ class Observed:
     def past(self) -> Past:
         """What is remembered of its ticks, for the views; see `at`."""
         return self._clock.past
+
+    def where(self, node: str) -> Where:
+        """Where a node is now: its source with the line that it executes, what it is blocked in and since when.
+
+        Read from the Python frames of its thread, which are not slowed by it. The line is the innermost one that
+        belongs to the node's own function, or to code that it calls other than pyzmq's, zlab's, the standard
+        library's and installed packages'. At the end of a cell it shows the source with the line marked.
+
+        Args:
+            node: its name.
+
+        Returns:
+            The file, line and function, the source lines with their numbers, the state and for how many seconds it
+            has lasted, the socket that it is blocked on, its sockets, what is queued on its links, and its last
+            messages. It is of one moment: ask again to see it move.
+
+        Raises:
+            KeyError: no such node.
+        """
+        self.topology[node]  # raises with advice
+        stands = self.standing(node)
+        snapshot, topology = self._fresh()
+        figures = next(n for n in snapshot.nodes if n.name == node)
+        queued = {
+            figures.name: figures.queued
+            for link, figures in zip(topology.links, snapshot.links, strict=False)
+            if node in {link.source, link.target}
+        }
+        names = tuple(self._clock.book.kinds.names)
+        now = snapshot.at + self._runs.began
+        told = {f.name: getattr(stands, f.name) for f in fields(Standing)}
+        if figures.traceback:
+            told["note"] = "it has raised " + figures.traceback.strip().rpartition("\n")[2]
+        return Where(
+            **told,
+            state=figures.state,
+            since=max(0.0, snapshot.at - figures.since),
+            blocked_on=figures.blocked_on,
+            sockets=tuple(s for s in snapshot.sockets if s.name.rpartition(".")[0] == node),
+            queued=queued,
+            messages=tuple(last_messages(node, self._clock.book.journeys.hops(), names, now)),
+        )
+
+    def standing(self, node: str) -> Standing:
+        """Only the line at which a node stands, and its source: what can be asked ten times a second.
+
+        Raises:
+            KeyError: no such node.
+        """
+        self.topology[node]  # raises with advice
+        running = self._runs.nodes[node]
+        return standing(node, running.thread, getattr(running, "function", None))
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have a function called with every snapshot, ten times a second, on the lab's own thread.
