@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from zlab.faults.fault import Fault
     from zlab.recording import Event, Key
-    from zlab.runtime.gates import Delays
 
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
@@ -62,7 +62,7 @@ class Lab(Observed):
         the message goes further.
         """
         if not self._run.stopped:
-            self._run.set_world(paused=True, speed=self._speed)
+            self._run.pause()
             self._run.report("pause", "", "", "")
 
     def resume(self, speed: float | None = None) -> None:
@@ -81,7 +81,7 @@ class Lab(Observed):
         if self._run.stopped:
             return
         self._speed = self._speed if speed is None else speed
-        self._run.set_world(paused=False, speed=self._speed)
+        self._run.resume(self._speed)
         self._run.report("resume", "", "", f"speed {self._speed:g}")
 
     def tune(self, *nodes: str, rate: float | None = None, size: int | None = None) -> None:
@@ -124,7 +124,7 @@ class Lab(Observed):
         """
         self._run.restart(node)
 
-    def fault(self, node: str, fault: Delays) -> AbstractContextManager[None]:
+    def fault(self, node: str, fault: Fault) -> AbstractContextManager[None]:
         """Disturb a node for as long as the ``with`` block lasts.
 
         Args:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from zlab.faults.fault import Fault
 from zlab.recording import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Fault):
     """Hold each message that the node receives for a constant time.
 
     Args:
@@ -30,6 +35,6 @@ class Delay:
         if not self.seconds >= 0:
             raise ValueError(f"Delay(seconds={self.seconds!r}): give zero or more seconds, such as 0.05")
 
-    def hold(self, direction: Direction) -> float:
-        """How long to hold the next message in this direction, in seconds."""
+    def hold(self, direction: Direction, frames: Sequence[Any]) -> float:  # noqa: ARG002 - all are alike
+        """How long to hold this message back, in seconds."""
         return self.seconds if direction is Direction.RECV else 0.0

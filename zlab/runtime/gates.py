@@ -1,57 +1,33 @@
-"""Gates: where a node's thread waits while the lab is paused, slowed down or disturbed by a fault."""
+"""Gates: where a node's thread waits before its message may pass, for the world of its lab and for its faults."""
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from zlab.recording import Direction
 from zlab.runtime.interrupt import NodeEnded
+from zlab.runtime.world import Passage, Point, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_TICK = 0.1  # seconds: the longest that a changed speed, fault or release takes to be seen
+    from zlab.faults.fault import Fault
+    from zlab.recording import Recording
 
-
-class Delays(Protocol):
-    """A fault that holds messages back."""
-
-    def hold(self, direction: Direction) -> float:
-        """How long to hold the next message in this direction, in seconds."""
-
-
-class World:
-    """What holds for all nodes of a lab: paused or not, and how fast."""
-
-    def __init__(self) -> None:
-        """Start running, at full speed."""
-        self.changed = threading.Condition()
-        self.paused = False
-        self.speed = 1.0
-
-    def set(self, *, paused: bool, speed: float) -> None:
-        """Pause, resume or change the speed."""
-        with self.changed:
-            self.paused, self.speed = paused, speed
-            self.changed.notify_all()
-
-    def notify(self) -> None:
-        """Let every thread at a gate look again."""
-        with self.changed:
-            self.changed.notify_all()
+_TICK = 0.1  # seconds: the longest that anything takes to be seen of which nobody is notified
+_FINE = 0.001  # seconds before its time that a thread stops waiting for a change, and sleeps to the point
 
 
 class NodeGate:
     """What holds for one node: its faults, and whether it is let go because it must end."""
 
-    def __init__(self, world: World, faults: Callable[[], tuple[Delays, ...]]) -> None:
+    def __init__(self, world: World, faults: Callable[[], tuple[Fault, ...]]) -> None:
         """Stand open.
 
         Args:
             world: what holds for the whole lab.
-            faults: tells the faults that disturb the node now.
+            faults: tells the faults that disturb the node now, in the order in which they came.
         """
         self.world = world
         self.faults = faults
@@ -70,20 +46,21 @@ class SocketGate:
     itself crosses the lab as fast as ever, so latencies stay true.
     """
 
-    def __init__(self, node: NodeGate, *, begins: bool, natural: Callable[[], float]) -> None:
+    def __init__(self, node: NodeGate, recording: Recording, *, natural: Callable[[], float]) -> None:
         """Make the gate of one socket.
 
         Args:
             node: the node's gate.
-            begins: whether messages begin at this socket rather than follow from others.
+            recording: the socket's.
             natural: tells the rate of this socket at full speed, in messages per second.
         """
         self._node = node
-        self._begins = begins
+        self._recording = recording
         self._natural = natural
-        self._passed = 0.0
+        self._points = tuple(Point(recording.name, direction) for direction in Direction)
+        self._passed = [0.0, 0.0]
 
-    def __call__(self, direction: Direction, frames: Sequence[Any]) -> int:  # noqa: ARG002 - the probe's signature
+    def __call__(self, direction: Direction, frames: Sequence[Any]) -> int:
         """Wait until the message may pass.
 
         Args:
@@ -98,18 +75,36 @@ class SocketGate:
         """
         node, world = self._node, self._node.world
         came = time.monotonic()
-        holds = [(fault, fault.hold(direction)) for fault in node.faults()]
-        with world.changed:
+        holds = [(fault, fault.hold(direction, frames)) for fault in node.faults()]
+        passage = Passage(self._points[direction], self._recording, frames)
+        with world.lock:
+            world.standing.append(passage)
+        try:
             while True:
-                if node.released:
-                    raise NodeEnded
-                now = time.monotonic()
-                lasting = node.faults()  # one that is taken away lets go of what it held
-                due = came + sum(hold for fault, hold in holds if any(fault is one for one in lasting))
-                if self._begins and direction is Direction.SEND and world.speed < 1:
-                    due = max(due, self._passed + 1 / (world.speed * max(self._natural(), 1e-3)))
-                if not world.paused and now >= due:
-                    break
-                world.changed.wait(_TICK if world.paused else min(_TICK, due - now))
-        self._passed = time.monotonic()
-        return 1
+                with world.lock:
+                    if node.released:
+                        raise NodeEnded
+                    rest = self._due(passage, came, holds) - time.monotonic()
+                    if rest <= 0 and world.lets(passage):
+                        break
+                    if rest <= 0 or rest > _FINE:
+                        world.changed.wait(_TICK if rest <= 0 else min(_TICK, rest - _FINE))
+                        continue
+                time.sleep(rest)
+        finally:
+            with world.lock:
+                world.standing.remove(passage)
+        self._passed[direction] = time.monotonic()
+        times = 1
+        for fault in node.faults():
+            times *= fault.times(direction, frames)
+        return times
+
+    def _due(self, passage: Passage, came: float, holds: Sequence[tuple[Fault, float]]) -> float:
+        """When a message may pass at the earliest, on the monotonic clock."""
+        lasting = self._node.faults()  # one that is taken away lets go of what it held
+        due = came + sum(hold for fault, hold in holds if any(fault is one for one in lasting))
+        pace = self._node.world.pace(passage.point)
+        if pace < 1 and not passage.let:
+            due = max(due, self._passed[passage.point.direction] + 1 / (pace * max(self._natural(), 1e-3)))
+        return due

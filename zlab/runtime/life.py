@@ -19,7 +19,7 @@ from zlab.recording import Recording, Recordings
 from zlab.runtime.gates import NodeGate, SocketGate
 from zlab.runtime.interrupt import NodeEnded, interrupt
 from zlab.runtime.options import apply_options
-from zlab.sockets import Socket, SocketType, TopologyError
+from zlab.sockets import TopologyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +33,6 @@ Report = Callable[[str, str, str, str], None]
 
 GRACE = 0.3
 """Seconds that a node has to leave by itself once its context ends."""
-
-_ALWAYS_BEGINS = {SocketType.REQ, SocketType.PAIR, SocketType.DEALER}
 
 
 class Life:
@@ -78,7 +76,7 @@ class Life:
         try:
             for key, spec in node.sockets.items():
                 recording = Recording(node.name, key, str(spec.type))
-                pass_by = SocketGate(gate, begins=_begins(node, spec), natural=partial(natural, key))
+                pass_by = SocketGate(gate, recording, natural=partial(natural, key))
                 kind = getattr(zmq, spec.type)
                 socket: Any = self._context.socket(kind)
                 self._sockets[key] = socket
@@ -295,14 +293,6 @@ def close_all(context: zmq.Context[Any]) -> None:
     for socket in tuple(getattr(context, "_sockets", ())):
         if not socket.closed:
             socket.close(0)
-
-
-def _begins(node: Node, spec: Socket) -> bool:
-    """Whether messages begin at this socket, rather than follow from others that the node receives."""
-    if spec.type in _ALWAYS_BEGINS:
-        return len(node.sockets) == 1 or spec.type is SocketType.REQ
-    receives = any(other.type.receives for other in node.sockets.values())
-    return spec.type in {SocketType.PUSH, SocketType.PUB, SocketType.XPUB} and not receives
 
 
 def _format(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import NodeState
-from zlab.runtime.gates import Delays, NodeGate, World
+from zlab.runtime.gates import NodeGate
 from zlab.runtime.life import Life, Report
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     import zmq
 
+    from zlab.faults.fault import Fault
     from zlab.recording import Recording, Recordings
     from zlab.runtime.connections import Connections
     from zlab.runtime.endpoints import Endpoints
+    from zlab.runtime.world import World
     from zlab.topology import Node
 
 KNOBS = ("rate", "size")
@@ -50,7 +52,7 @@ class RunningNode:
         self.name = node.name
         # Each lab tunes its own copy: the topology stays data.
         self.function = copy.copy(node.function) if is_dataclass(node.function) else node.function
-        self.faults: tuple[Delays, ...] = ()
+        self.faults: tuple[Fault, ...] = ()
         self.rates: dict[str, float] = {}
         """The highest rate seen of each socket at full speed, in messages per second."""
         self.since = time.perf_counter()
@@ -115,9 +117,9 @@ class RunningNode:
         """Those of its present life."""
         return () if self.life is None else tuple(self.life.recordings.values())
 
-    def gated(self) -> bool:
-        """Whether its sockets must come by the gate at all."""
-        return self._world.paused or self._world.speed < 1 or bool(self.faults)
+    def gated(self, recording: Recording) -> bool:
+        """Whether the messages of one of its sockets must come by the gate at all."""
+        return recording.name in self._world.watched or bool(self.faults)
 
     def knobs(self) -> Mapping[str, float]:
         """What can be tuned, and how it stands."""

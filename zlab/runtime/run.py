@@ -15,13 +15,15 @@ from zlab.probe import install_proxy, message_cost
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.endpoints import Endpoints
-from zlab.runtime.gates import Delays, World
 from zlab.runtime.life import GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
+from zlab.runtime.place import begins, points
+from zlab.runtime.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zlab.faults.fault import Fault
     from zlab.recording import Key, Recording
     from zlab.topology import Topology
 
@@ -52,7 +54,7 @@ class Run:
         self.message_cost = message_cost()
         self.topology = topology
         self.endpoints = Endpoints(transport)
-        self.world = World()
+        self.world = World(points(topology), begins(topology))
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
         self.counted_events = 0
@@ -143,22 +145,28 @@ class Run:
 
     # --- control -------------------------------------------------------------------------------
 
-    def set_world(self, *, paused: bool, speed: float) -> None:
-        """Pause, resume, or change the speed."""
+    def pause(self) -> None:
+        """Let no message pass anywhere."""
         with self._lock:
-            self.world.set(paused=paused, speed=speed)
+            self.world.set_shut(self.world.points)
+            self.apply()
+
+    def resume(self, speed: float) -> None:
+        """Let messages pass again, at this part of their natural rate."""
+        with self._lock:
+            self.world.set_speed(speed)
+            self.world.set_shut(())
             self.apply()
 
     def apply(self) -> None:
         """Tell each probe whether to trace and whether to come by its gate."""
         with self._applying:
             for node in self.nodes.values():
-                gated = node.gated()
                 for recording in node.recordings:
-                    recording.watch(self.mask if self.tracing else None, gated, self.rich)
+                    recording.watch(self.mask if self.tracing else None, node.gated(recording), self.rich)
 
     @contextmanager
-    def fault(self, name: str, fault: Delays) -> Iterator[None]:
+    def fault(self, name: str, fault: Fault) -> Iterator[None]:
         """Disturb a node for as long as the context lasts."""
         node = self.find(name)
         with self._lock:
@@ -173,6 +181,7 @@ class Run:
                 faults.remove(fault)
                 node.faults = tuple(faults)
                 self.apply()
+                self.world.notify()
             self.report("fault over", name, "", repr(fault))
 
     def tune(self, names: tuple[str, ...], **values: float | None) -> None:
@@ -193,6 +202,7 @@ class Run:
                 )
             for name in tuned:
                 setattr(self.nodes[name].function, knob, value)
+            self.world.notify()
             self.report("tune", tuned[0] if len(tuned) == 1 else "", "", f"{knob} = {value:g}")
 
     def kill(self, name: str) -> None:

@@ -15,9 +15,9 @@ from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Recording
 from zlab.runtime.addresses import meets
 from zlab.runtime.discovery import Discovered, Seen
 from zlab.runtime.endpoints import Endpoints
-from zlab.runtime.gates import World
 from zlab.runtime.outside import outside_peers
 from zlab.runtime.run import EVENT_LIMIT
+from zlab.runtime.world import World
 from zlab.sockets import Socket, SocketType
 from zlab.topology import Node, Topology
 
