@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import zlab
+from zlab.cli.listing import markdown
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,15 +24,9 @@ def blocks(language):
     return [text for of, text in found if of == language]
 
 
-def test_the_table_lists_every_pattern_with_its_sockets_and_its_rfc():
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*)", README, re.MULTILINE))
-    assert sorted(rows) == sorted(zlab.patterns.__all__)
-    for name, row in rows.items():
-        pattern = getattr(zlab.patterns, name)
-        for _, socket in pattern().sockets():
-            assert socket.type in row.partition("|")[0]
-        for rfc in re.findall(r"RFC (\d+)", pattern.__doc__):
-            assert f"[{rfc}](https://rfc.zeromq.org/spec/{rfc}/)" in row
+def test_the_table_of_patterns_is_generated():
+    assert markdown() in README, "run zlab list --markdown, and put what it prints in the place of the table"
+    assert len(re.findall(r"^\| `\w+` \| \d: ", README, re.MULTILINE)) == len(zlab.patterns.__all__)
 
 
 @pytest.mark.parametrize("fault", zlab.faults.__all__)

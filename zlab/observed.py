@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zlab.ledger import frames
 from zlab.ledger.fates import Fates
@@ -33,6 +33,29 @@ if TYPE_CHECKING:
 
 _TRACES = ("adaptive", "full")
 _WAIT = 10.0  # seconds: how long `wait` waits unless told otherwise
+
+
+class Passage(NamedTuple):
+    """One traced message on its way from one socket to another: a row of `Observed.messages`, with what it said."""
+
+    message: int
+    """Its number; what follows from a message in another node bears the same one."""
+    hop: int
+    sender: str
+    """The full name of the socket that sent it."""
+    receiver: str
+    """The full name of the socket that received it; "" where nobody has, and several may yet."""
+    sent: float
+    """When send was called, in seconds since the lab started."""
+    received: float | None
+    """When recv returned it, likewise; None if it has not."""
+    frames: tuple[bytes, ...]
+    """As the sender's application gave them, each cut after 4,096 bytes; () at full rate."""
+
+    @property
+    def body(self) -> bytes:
+        """Its last frame, without the dots that fill it up."""
+        return self.frames[-1].rstrip(b".") if self.frames else b""
 
 
 class Observed:
@@ -199,6 +222,23 @@ class Observed:
         """
         snapshot, _ = self._fresh()
         return self._messages(self._clock.book.journeys.hops(), snapshot)
+
+    def passages(self) -> tuple[Passage, ...]:
+        """What `messages` tells of, as plain values with the frames that were sent, in the order of sending."""
+        self._fresh()
+        began = round(self._runs.began * 1e9)
+        return tuple(
+            Passage(
+                hop.crossing.message,
+                hop.crossing.hop,
+                hop.crossing.sender,
+                hop.receiver,
+                (hop.crossing.trace.time - began) * 1e-9,
+                (hop.received - began) * 1e-9 if hop.received else None,
+                hop.crossing.trace.frames,
+            )
+            for hop in self._clock.book.journeys.hops()
+        )
 
     def journey(self, message: int | bytes | Sequence[bytes]) -> pd.DataFrame:
         """Follow one message over its hops: the rows of `messages` that bear its number.

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from zlab.topology import Topology
-
-    Pattern = Callable[..., Topology]
+    from zlab.patterns.pattern import Pattern
 
 __all__ = ["main"]
 
@@ -66,6 +64,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(do=_open)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     listing = commands.add_parser("list", help="list the patterns", description="List the patterns.")
+    listing.add_argument("--markdown", action="store_true", help="as the table in README.md")
     listing.set_defaults(do=_list)
     running = commands.add_parser(
         "run",
@@ -126,39 +125,30 @@ def _open(options: argparse.Namespace) -> int:
 # --- zlab list -------------------------------------------------------------------------------------------------------
 
 
-def _patterns() -> dict[str, Pattern]:
-    from zlab import patterns
+def _list(options: argparse.Namespace) -> int:
+    from zlab.cli import listing
 
-    return {name: getattr(patterns, name) for name in patterns.__all__}
-
-
-def _list(_: argparse.Namespace) -> int:
-    patterns = _patterns()
-    width = max(map(len, patterns))
-    for name, pattern in patterns.items():
-        print(f"{name:{width}}  {_summary(pattern)}")
+    print(listing.markdown() if options.markdown else listing.lines(), end="" if options.markdown else "\n")
     return 0
-
-
-def _summary(pattern: Pattern) -> str:
-    return (inspect.getdoc(pattern) or "").partition("\n")[0]
 
 
 # --- zlab run --------------------------------------------------------------------------------------------------------
 
 
 def _add_patterns(parser: argparse.ArgumentParser) -> None:
-    from zlab.topology import TRANSPORTS
+    from zlab.cli.listing import patterns, summary
 
     names = parser.add_subparsers(title="patterns", metavar="PATTERN", required=True)
-    for name, pattern in _patterns().items():
+    for name, pattern in patterns().items():
         one = names.add_parser(
             name,
-            help=_summary(pattern),
-            description=_summary(pattern),
+            help=summary(pattern),
+            description=summary(pattern),
             allow_abbrev=False,
         )
-        one.add_argument("--transport", choices=TRANSPORTS, default="tcp", help="what the messages travel over (tcp)")
+        default = pattern.guide.transports[-1]
+        told = f"what the messages travel over ({default})"
+        one.add_argument("--transport", choices=pattern.guide.transports, default=default, help=told)
         # "for" is a keyword of Python: no knob of a pattern can be called that.
         one.add_argument("--for", dest="for", type=_positive, metavar="SECONDS", help="end by itself after this long")
         knobs = [_add_knob(one, knob, _meanings(pattern)) for knob in inspect.signature(pattern).parameters.values()]
@@ -181,7 +171,7 @@ def _add_knob(parser: argparse.ArgumentParser, knob: inspect.Parameter, meanings
     return knob.name
 
 
-def _meanings(pattern: Pattern) -> dict[str, str]:
+def _meanings(pattern: Pattern[...]) -> dict[str, str]:
     """What each knob means, from the ``Args:`` section of the pattern's docstring."""
     _, _, section = (inspect.getdoc(pattern) or "").partition("\nArgs:\n")
     meanings: dict[str, str] = {}

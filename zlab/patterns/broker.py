@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from zlab.nodes import at_least
+from zlab.nodes import at_least, paced, padded
+from zlab.patterns.judging import called, home, last_failure, node_of, received
+from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.request_reply import Client, Server
+from zlab.patterns.trying import kill
 from zlab.sockets import DEALER, REP, REQ, ROUTER
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
+    from zlab.lab import Lab
+
     ZMQSocket = zmq.Socket[bytes]
 
 
@@ -20,6 +25,53 @@ def queue(frontend: ZMQSocket, backend: ZMQSocket) -> None:
     zmq.proxy(frontend, backend)
 
 
+def others_go_on(lab: Lab) -> str:
+    """Judge that replies go to who asked, and that a worker's death stops nobody but whom it was working for."""
+    passages, clients = lab.passages(), called(lab, "client")
+    replies = home(passages, clients)
+    answered = {node_of(p.receiver) for p in received(passages, *clients, since=last_failure(lab))}
+    alive = called(lab, "worker", alive=True)
+    for client in set(clients) - answered:
+        last = [p for p in passages if node_of(p.sender) == client][-1:]
+        if not answered or any(node_of(request.receiver) in alive for request in last):
+            raise NotYet(f"{client} has not been answered since the last failure, and not for a dead worker's sake")
+    return f"{replies} replies, each to its client; {len(answered)} of {len(clients)} clients go on."
+
+
+def without_envelope() -> Topology:
+    """DEALER in the place of ROUTER: no envelope tells whom a reply is for."""
+
+    class Trusting(Client):
+        def __call__(self, requests: ZMQSocket) -> None:
+            for i in paced(requests, lambda: self.rate):
+                requests.send_multipart([b"", padded(f"request {i} of {self.name}", self.size)])
+                requests.recv_multipart()
+
+    asks, answers = DEALER.connect("frontend"), REP.connect("backend")
+    names = [f"client-{i}" for i in range(1, 4)]
+    return Topology(
+        "without_envelope",
+        [
+            *(Node(name, Trusting(name, 50, 100), requests=asks) for name in names),
+            Node("broker", queue, frontend=DEALER.bind("frontend"), backend=DEALER.bind("backend")),
+            *(Node(f"worker-{i}", Server(0.01), requests=answers) for i in range(1, 3)),
+        ],
+    )
+
+
+@pattern(
+    Guide(
+        title="Shared queue",
+        chapter=2,
+        rfcs=(28,),
+        see="workers come and go, and the clients need not know them; kill one, and its request is gone",
+        promise="each reply goes back to who asked, and clients go on when another's worker dies",
+        failure="kill a worker",
+        inject=kill("worker-2"),
+        check=others_go_on,
+        naive=without_envelope,
+    )
+)
 def broker(
     clients: int = 3,
     workers: int = 2,

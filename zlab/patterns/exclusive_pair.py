@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zlab.checks import CheckFailed
 from zlab.nodes import at_least, paced, padded
-from zlab.sockets import PAIR
+from zlab.patterns.judging import all_hear, last_failure, node_of
+from zlab.patterns.pattern import Guide, pattern
+from zlab.patterns.trying import restart
+from zlab.sockets import DEALER, PAIR
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq
+
+    from zlab.lab import Lab
 
 
 @dataclass
@@ -35,6 +41,35 @@ def pong(line: zmq.Socket[bytes]) -> None:
         line.send(line.recv().replace(b"ping", b"pong", 1))
 
 
+def nobody_else(lab: Lab) -> str:
+    """Judge that the game goes on, and that two play it."""
+    passages = lab.passages()
+    players = {node_of(p.receiver) for p in passages if p.received is not None and node_of(p.sender) == "ping"}
+    if len(players) > 1:
+        raise CheckFailed(f"ping is heard by {' and '.join(sorted(players))}: that line is not exclusive")
+    return f"{all_hear(passages, ['ping'], last_failure(lab))} pongs since the last failure, and two alone on the line."
+
+
+def open_to_all() -> Topology:
+    """DEALER in the place of PAIR: a third peer takes its share of what was said to the second."""
+    line = DEALER.connect("line")
+    nodes = [Node(name, pong, line=line) for name in ("pong", "pong-2")]
+    return Topology("open_to_all", [Node("ping", Ping(100, 100), line=DEALER.bind("line")), *nodes])
+
+
+@pattern(
+    Guide(
+        title="Exclusive pair",
+        chapter=2,
+        rfcs=(31,),
+        see="two peers, and nobody else on the line",
+        promise="whom a peer is paired with hears all of it, and nobody else does",
+        failure="restart one of the two",
+        inject=restart("ping"),
+        check=nobody_else,
+        naive=open_to_all,
+    )
+)
 def exclusive_pair(*, rate: float = 20.0, size: int = 100, hwm: int = 1000) -> Topology:
     """PAIR and PAIR: two peers play ping-pong on a line of their own.
 

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, sink, work
-from zlab.sockets import PULL, PUSH
+from zlab.patterns.judging import all_hear, called, nothing_gone, once
+from zlab.patterns.pattern import Guide, pattern
+from zlab.patterns.trying import slow
+from zlab.sockets import PUB, PULL, PUSH, SUB
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq
+
+    from zlab.lab import Lab
 
 
 @dataclass
@@ -37,6 +42,42 @@ def worker(tasks: zmq.Socket[bytes], results: zmq.Socket[bytes]) -> None:
         results.send_json(task)
 
 
+def each_task_once(lab: Lab) -> str:
+    """Judge that every worker works, that no task is done twice, and that none is gone."""
+    passages, workers = lab.passages(), called(lab, "worker")
+    tasks = all_hear(passages, workers)
+    once(passages, *workers)
+    results = once(passages, "sink")
+    nothing_gone(lab)
+    return f"{tasks} tasks dealt out to {len(workers)} workers, {results} results, none twice, none gone."
+
+
+def published() -> Topology:
+    """PUB in the place of PUSH: every worker does every task."""
+    takes, gives = SUB.connect("tasks", subscribe=""), PUSH.connect("results")
+    return Topology(
+        "published",
+        [
+            Node("ventilator", Ventilator(100, 100, 0.005), tasks=PUB.bind("tasks")),
+            *(Node(f"worker-{i}", worker, tasks=takes, results=gives) for i in range(1, 4)),
+            Node("sink", sink(), inbox=PULL.bind("results")),
+        ],
+    )
+
+
+@pattern(
+    Guide(
+        title="Parallel pipeline",
+        chapter=1,
+        rfcs=(30,),
+        see="tasks dealt out and collected; queues fill, then the sender waits",
+        promise="every task is done by one worker, and its result comes",
+        failure="slow one worker down",
+        inject=slow("worker-1"),
+        check=each_task_once,
+        naive=published,
+    )
+)
 def pipeline(
     workers: int = 3, *, rate: float = 30.0, size: int = 100, hwm: int = 1000, seconds: float = 0.05
 ) -> Topology:

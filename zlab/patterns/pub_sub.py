@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from zlab.checks import CheckFailed
 from zlab.nodes import at_least, paced, padded
+from zlab.patterns.judging import all_hear, called, last_failure, nothing_gone, received
+from zlab.patterns.pattern import Guide, pattern
+from zlab.patterns.trying import restart
 from zlab.sockets import PUB, SUB
 from zlab.topology import Node, Topology
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import zmq
+
+    from zlab.lab import Lab
 
 TOPICS = ("weather NYC", "sports NBA", "weather LA", "sports F1", "weather Oslo")
 """What the publisher speaks of, in turn."""
@@ -39,6 +45,46 @@ def subscriber(updates: zmq.Socket[bytes]) -> None:
         updates.recv_string()
 
 
+def filtered(lab: Lab) -> str:
+    """Judge that each subscriber hears its topics, all of them since it joined, and no other."""
+    passages = lab.passages()
+    subscribers = called(lab, "subscriber")
+    came = all_hear(passages, subscribers, last_failure(lab))
+    for subscriber in subscribers:
+        prefix = str(lab.topology[subscriber].sockets["updates"].options["subscribe"]).encode()
+        for update in received(passages, subscriber):
+            if update.frames and not update.frames[0].startswith(prefix):
+                raise CheckFailed(f"{subscriber} asked for {prefix!r} and has received {update.body!r}")
+    nothing_gone(lab, "not yet joined", "peer killed", "no subscriber")
+    return f"{came} updates have reached {len(subscribers)} subscribers since the last failure, each its topics alone."
+
+
+def forgotten() -> Topology:
+    """A subscriber that forgot to subscribe: it hears nothing, and is not told."""
+    listens = SUB.connect("updates")
+    return Topology(
+        "forgotten",
+        [
+            Node("publisher", Publisher(100, 100), updates=PUB.bind("updates")),
+            Node("subscriber-1", subscriber, updates=listens),
+            Node("subscriber-2", subscriber, updates=listens.connect(subscribe="weather")),
+        ],
+    )
+
+
+@pattern(
+    Guide(
+        title="Weather updates",
+        chapter=1,
+        rfcs=(29,),
+        see="filters by prefix; a slow subscriber misses messages, the publisher waits for nobody",
+        promise="a subscriber gets all that it asked for since it joined, and nothing else",
+        failure="restart a subscriber: it joins late",
+        inject=restart("subscriber-1"),
+        check=filtered,
+        naive=forgotten,
+    )
+)
 def pub_sub(
     subscribers: int = 3,
     *,

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zlab.checks import CheckFailed
 from zlab.nodes import at_least, paced, padded, work
-from zlab.sockets import REP, REQ
+from zlab.patterns.judging import called, home
+from zlab.patterns.pattern import Guide, pattern
+from zlab.patterns.trying import kill
+from zlab.sockets import DEALER, REP, REQ
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     import zmq
+
+    from zlab.lab import Lab
 
 
 @dataclass
@@ -42,6 +48,50 @@ class Server:
             requests.send(request.replace(b"request", b"reply", 1).ljust(len(request), b"."))
 
 
+def one_under_way(lab: Lab) -> str:
+    """Judge that no client asks before it was answered, and that each is told what it asked for."""
+    counts = {socket.name: socket for socket in lab.snapshot().sockets}
+    clients = called(lab, "client")
+    for client in clients:
+        waiting = counts[f"{client}.requests"].sent - counts[f"{client}.requests"].received
+        if waiting > 1:
+            raise CheckFailed(f"{client} has asked {waiting} times without having been answered")
+    return f"{home(lab.passages(), clients)} replies, each to its client, and one request under way at a time."
+
+
+def without_turns() -> Topology:
+    """DEALER in the place of REQ: who does not wait for the answer asks on and on."""
+
+    @dataclass
+    class Hasty(Client):
+        def __call__(self, requests: zmq.Socket[bytes]) -> None:
+            for i in paced(requests, lambda: self.rate):
+                requests.send_multipart([b"", padded(f"request {i} of {self.name}", self.size)])
+
+    names = [f"client-{i}" for i in range(1, 4)]
+    asks = DEALER.connect("requests")
+    return Topology(
+        "without_turns",
+        [
+            *(Node(name, Hasty(name, 100, 100), requests=asks) for name in names),
+            Node("server", Server(0.005), requests=REP.bind("requests")),
+        ],
+    )
+
+
+@pattern(
+    Guide(
+        title="Hello World",
+        chapter=1,
+        rfcs=(28,),
+        see="strict turns; kill the server, and who waits for it waits for ever",
+        promise="a client has one request under way at a time, and gets the reply to it",
+        failure="kill the server",
+        inject=kill("server"),
+        check=one_under_way,
+        naive=without_turns,
+    )
+)
 def request_reply(
     clients: int = 3, *, rate: float = 10.0, size: int = 100, hwm: int = 1000, seconds: float = 0.005
 ) -> Topology:

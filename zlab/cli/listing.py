@@ -1,0 +1,54 @@
+"""The patterns in a list: a line for each in the terminal, a row for each in README.md."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from zlab.topology import TRANSPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zlab.patterns.pattern import Pattern
+
+HEAD = "| `zlab.patterns.` | in the Guide | sockets | what to see | what to try | RFC |\n|---|---|---|---|---|---|\n"
+
+
+def patterns() -> dict[str, Pattern[...]]:
+    """All patterns by name, in the order in which they are taught."""
+    from zlab import patterns
+
+    return {name: getattr(patterns, name) for name in patterns.__all__}
+
+
+def summary(pattern: Callable[..., object]) -> str:
+    """The first line of what it says of itself."""
+    return (inspect.getdoc(pattern) or "").partition("\n")[0]
+
+
+def lines() -> str:
+    """A line for each pattern."""
+    all_ = patterns()
+    width = max(map(len, all_))
+    return "\n".join(f"{name:{width}}  {summary(pattern)}" for name, pattern in all_.items())
+
+
+def markdown() -> str:
+    """The table of README.md."""
+    return HEAD + "".join(_row(pattern) for pattern in patterns().values())
+
+
+def _row(pattern: Pattern[...]) -> str:
+    guide = pattern.guide
+    rfcs = ", ".join(f"[{number}](https://rfc.zeromq.org/spec/{number}/)" for number in guide.rfcs)
+    only = "" if guide.transports == TRANSPORTS else f" ({' and '.join(guide.transports)})"
+    cells = (
+        f"`{pattern.__name__}`",
+        f"{guide.chapter}: {guide.title}",
+        ", ".join(pattern.sockets) + only,
+        guide.see,
+        guide.failure,
+        rfcs,
+    )
+    return f"| {' | '.join(cells)} |\n"

@@ -1,0 +1,50 @@
+"""What is done to a running lab to try the promise of a pattern; each ends, and leaves time for it to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zlab.faults import Delay
+from zlab.patterns.pattern import WITHIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zlab.lab import Lab
+
+ENOUGH = 30
+"""Messages that must pass before something shows."""
+
+
+def kill(node: str) -> Callable[[Lab], None]:
+    """Kill this node, and leave it dead."""
+
+    def inject(lab: Lab) -> None:
+        lab.kill(node)
+
+    return inject
+
+
+def restart(node: str) -> Callable[[Lab], None]:
+    """Kill this node and start it again; over inproc, where nobody reconnects, its peers too if it binds."""
+
+    def inject(lab: Lab) -> None:
+        lab.kill(node)
+        lab.restart(node)
+        if lab.transport == "inproc":
+            bound = {endpoint for socket in lab.topology[node].sockets.values() for endpoint in socket.binds}
+            for other in lab.topology.nodes:
+                if any(bound & set(socket.connects) for socket in other.sockets.values()):
+                    lab.restart(other.name)
+
+    return inject
+
+
+def slow(node: str, seconds: float = 0.1, *, messages: int = ENOUGH) -> Callable[[Lab], None]:
+    """Hold every message that this node receives for so long, until so many have passed in the whole lab."""
+
+    def inject(lab: Lab) -> None:
+        with lab.fault(node, Delay(seconds)):
+            lab.wait(messages=messages, timeout=WITHIN)
+
+    return inject
