@@ -208,7 +208,7 @@ def test_a_default_or_keywords_are_room_for_sockets():
         (lambda: pair_of(zlab.PUSH.bind("x"), zlab.PULL.connect("x", "x")), ["b.inbox", "'x'", "more than once"]),
         (lambda: pair_of(zlab.PAIR.bind("x").connect("x"), zlab.PULL.bind("y")), ["a.out", "'x'", "itself"]),
         (lambda: pair_of(zlab.PUSH.bind("x y"), zlab.PULL.bind("z")), ["a.out", "'x y'", "bare name"]),
-        (lambda: pair_of(zlab.PUSH.bind("udp://1.2.3.4:5"), zlab.PULL.bind("z")), ["a.out", "udp", "tcp://"]),
+        (lambda: pair_of(zlab.PUSH.bind("http://1.2.3.4:5"), zlab.PULL.bind("z")), ["a.out", "http", "tcp://"]),
         (lambda: pair_of(zlab.PUSH.bind(5555), zlab.PULL.bind("z")), ["a.out", "5555", "a name or a URL"]),
     ],
 )

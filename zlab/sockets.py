@@ -30,6 +30,15 @@ class SocketType(StrEnum):
     XSUB = "XSUB"
     PUSH = "PUSH"
     PULL = "PULL"
+    STREAM = "STREAM"
+    CLIENT = "CLIENT"
+    SERVER = "SERVER"
+    RADIO = "RADIO"
+    DISH = "DISH"
+    SCATTER = "SCATTER"
+    GATHER = "GATHER"
+    PEER = "PEER"
+    CHANNEL = "CHANNEL"
 
     def bind(self, *endpoints: str, **options: OptionValue) -> Socket:
         """Describe a socket of this type that binds.
@@ -48,12 +57,12 @@ class SocketType(StrEnum):
     @property
     def sends(self) -> bool:
         """Whether an application can send messages on this type."""
-        return self not in {SocketType.SUB, SocketType.PULL}
+        return self not in {SocketType.SUB, SocketType.PULL, SocketType.DISH, SocketType.GATHER}
 
     @property
     def receives(self) -> bool:
         """Whether an application can receive messages on this type."""
-        return self not in {SocketType.PUB, SocketType.PUSH}
+        return self not in {SocketType.PUB, SocketType.PUSH, SocketType.RADIO, SocketType.SCATTER}
 
 
 OptionValue = int | str | bytes | tuple[str | bytes, ...] | list[str | bytes]
@@ -74,8 +83,22 @@ PUB, SUB, XPUB, XSUB, PUSH, PULL = (
     SocketType.PUSH,
     SocketType.PULL,
 )
+STREAM = SocketType.STREAM
+CLIENT, SERVER, RADIO, DISH, SCATTER, GATHER, PEER, CHANNEL = (
+    SocketType.CLIENT,
+    SocketType.SERVER,
+    SocketType.RADIO,
+    SocketType.DISH,
+    SocketType.SCATTER,
+    SocketType.GATHER,
+    SocketType.PEER,
+    SocketType.CHANNEL,
+)
+DRAFTS = frozenset({CLIENT, SERVER, RADIO, DISH, SCATTER, GATHER, PEER, CHANNEL})
+"""What libzmq has only where its draft API was built in: see `zlab.installation`."""
 
-# Which types may face each other: RFC 23 (ZMTP 3.0), "Socket-Type" compatibility.
+# Which types may face each other: RFC 23 (ZMTP 3.0), "Socket-Type" compatibility; of the drafts, RFC 41, 48, 49,
+# 51 and 52. STREAM faces no ZeroMQ socket: its peers speak plain TCP, and are no part of a topology.
 PEERS: Mapping[SocketType, frozenset[SocketType]] = {
     PAIR: frozenset({PAIR}),
     REQ: frozenset({REP, ROUTER}),
@@ -88,6 +111,15 @@ PEERS: Mapping[SocketType, frozenset[SocketType]] = {
     XSUB: frozenset({PUB, XPUB}),
     PUSH: frozenset({PULL}),
     PULL: frozenset({PUSH}),
+    STREAM: frozenset(),
+    CLIENT: frozenset({SERVER}),
+    SERVER: frozenset({CLIENT}),
+    RADIO: frozenset({DISH}),
+    DISH: frozenset({RADIO}),
+    SCATTER: frozenset({GATHER}),
+    GATHER: frozenset({SCATTER}),
+    PEER: frozenset({PEER}),
+    CHANNEL: frozenset({CHANNEL}),
 }
 
 # What the reference (man page zmq_setsockopt) lets a program set on these socket types, with pyzmq's own ``hwm``
@@ -101,7 +133,8 @@ _OPTIONS = frozenset(
     multicast_maxtpdu plain_password plain_server plain_username probe_router rate rcvbuf rcvhwm rcvtimeo
     reconnect_ivl reconnect_ivl_max reconnect_stop recovery_ivl req_correlate req_relaxed router_handover
     router_mandatory router_raw routing_id sndbuf sndhwm sndtimeo socks_password socks_proxy socks_username
-    subscribe tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl tcp_maxrt tos xpub_manual
+    stream_notify subscribe tcp_keepalive tcp_keepalive_cnt tcp_keepalive_idle tcp_keepalive_intvl tcp_maxrt tos
+    xpub_manual
     xpub_manual_last_value xpub_nodrop xpub_verbose xpub_verboser xpub_welcome_msg xsub_verbose_unsubscribe
     zap_domain zap_enforce_domain
     """.split()  # noqa: SIM905 - a paragraph reads better than a column

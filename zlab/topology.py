@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("inproc", "ipc", "tcp")
 """The transports that an endpoint name can be resolved to."""
+URLS = (*TRANSPORTS, "ws", "wss", "pgm", "epgm", "norm", "udp", "tipc", "vmci")
+"""The transports that a full URL can name; whether this installation has them is known when it runs."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 _URL = re.compile(r"(?P<transport>[a-z]+)://(?P<address>.+)")
@@ -245,7 +247,7 @@ class Topology:
                     )
                 other_name, other = binders[endpoint]
                 if other.type not in PEERS[socket.type]:
-                    can = " or ".join(sorted(PEERS[socket.type]))
+                    can = " or ".join(sorted(PEERS[socket.type])) or "no ZeroMQ socket: its peers speak plain TCP"
                     raise TopologyError(
                         f"{name} is {socket.type} and cannot face {other_name}, which is {other.type}: "
                         f"{socket.type} faces {can}"
@@ -342,10 +344,11 @@ def _check_endpoint(socket: str, endpoint: str) -> None:
         raise TopologyError(f"{socket}: an endpoint is a name or a URL, not {endpoint!r}")
     if is_url(endpoint):
         match = _URL.fullmatch(endpoint)
-        if match is None or match["transport"] not in TRANSPORTS:
+        if match is None or match["transport"] not in URLS:
             raise TopologyError(
                 f"{socket}: {endpoint!r} is not an endpoint that zlab can use: "
-                f"write tcp://127.0.0.1:5556, ipc:///tmp/name, inproc://name, or a bare name"
+                f"write tcp://127.0.0.1:5556, ipc:///tmp/name, inproc://name, or a bare name; "
+                f"libzmq also knows {', '.join(URLS[3:])}"
             )
     elif not _NAME.fullmatch(endpoint):
         raise TopologyError(

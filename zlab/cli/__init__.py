@@ -66,6 +66,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the patterns", description="List the patterns.")
     listing.add_argument("--markdown", action="store_true", help="as the table in README.md")
     listing.set_defaults(do=_list)
+    doctor = commands.add_parser(
+        "doctor",
+        help="tell what this installation can do, and how to get the rest",
+        description="Tell what this installation of ZeroMQ and Jupyter can do, and how to get the rest.",
+    )
+    doctor.set_defaults(do=_doctor)
     running = commands.add_parser(
         "run",
         help="run a pattern in the terminal, until Ctrl-C",
@@ -129,6 +135,16 @@ def _list(options: argparse.Namespace) -> int:
     from zlab.cli import listing
 
     print(listing.markdown() if options.markdown else listing.lines(), end="" if options.markdown else "\n")
+    return 0
+
+
+# --- zlab doctor -----------------------------------------------------------------------------------------------------
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from zlab.cli.doctor import report
+
+    print(report())
     return 0
 
 

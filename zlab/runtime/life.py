@@ -105,7 +105,11 @@ class Life:
             for endpoint in spec.binds:
                 url = endpoints.to_bind(endpoint)
                 self._bind_one(key, url, limit)
-                bound = self._sockets[key].getsockopt_string(zmq.LAST_ENDPOINT) if url.startswith("tcp") else url
+                bound = (
+                    self._sockets[key].getsockopt_string(zmq.LAST_ENDPOINT)
+                    if url.startswith("tcp") or url.endswith("*")
+                    else url
+                )
                 endpoints.bound(endpoint, bound)
                 self._connections.bound(f"{self.node.name}.{key}", endpoint)
                 self._report("bind", self.node.name, key, bound)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from zlab.installation import refuse
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy, message_cost
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
@@ -48,12 +49,14 @@ class Run:
             full: whether every message is to be traced, at any rate.
 
         Raises:
-            TopologyError: an option or an address that ZeroMQ does not take; nothing is left open.
+            TopologyError: what this installation lacks, or an option or an address that ZeroMQ does not take;
+                nothing is left open.
         """
         install_proxy()
         self.message_cost = message_cost()
         self.topology = topology
         self.endpoints = Endpoints(transport)
+        refuse(topology, transport)
         self.world = World(points(topology), begins(topology))
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)

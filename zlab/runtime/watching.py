@@ -324,7 +324,9 @@ class Watching:
         name = "outside-" + _UNNAMEABLE.sub("-", url.rpartition(":")[2])
         node = self.nodes.setdefault(name, WatchedNode(name, None, outside=True))
         for seen in self._places:
-            kind = _FACING[SocketType(seen.recording.type)]
+            kind = _FACING.get(SocketType(seen.recording.type))
+            if kind is None:  # STREAM: whoever speaks plain TCP is no node
+                continue
             key = kind.lower()
             known = node.sockets.get(key, Socket(kind))
             if url in seen.binds and url not in known.connects:
