@@ -10,7 +10,7 @@ import pytest
 import zmq
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from labs import TRANSPORTS, eventually, idle, leaving_nothing, one_way, receiving, sending
+from labs import LIMIT, TRANSPORTS, eventually, idle, leaving_nothing, one_way, receiving, sending
 
 import zlab
 from zlab.ledger.exchange import Exchange, Ray
@@ -357,3 +357,20 @@ def test_two_sockets_that_meet_twice_are_not_counted_twice(
         assert holds(table)
         assert list(table["expected"]) == [100 * copies] * 2
         assert (table["unaccounted"] == 0).all()
+
+
+def test_the_ledger_is_exact_after_billions() -> None:
+    """A counter is set forward, as months at full rate would have left it."""
+    go = threading.Event()
+
+    def send(out: zmq.Socket[bytes]) -> None:
+        go.wait(LIMIT)
+        sending(*(b"%d" % i for i in range(100)))(out)
+
+    with zlab.run(one_way(send)) as lab:
+        for node, name in (("sender", "sent"), ("receiver", "received")):
+            setattr(lab._run.nodes[node].recordings[0].meter, name, 5 * 10**15)
+        go.set()
+        lab.wait(until=lambda snapshot: snapshot.links[0].delivered == 5 * 10**15 + 100)
+        row = lab.ledger().iloc[0]
+    assert (row["expected"], row["delivered"], row["queued"], row["unaccounted"]) == (5 * 10**15 + 100,) * 2 + (0, 0)

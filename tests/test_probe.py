@@ -236,6 +236,20 @@ def test_the_frames_of_a_message_are_kept_while_there_is_time_for_it() -> None:
         assert (second.rank, second.size, second.key) == (2, 8, key_of(b"in haste"))
 
 
+@pytest.mark.parametrize("before", [10**9, 2**53, 2**62])
+def test_a_counter_goes_on_exactly_after_billions(before: int) -> None:
+    with Ends() as ends:
+        for meter in (ends.sent.meter, ends.received.meter):
+            meter.sent = meter.received = meter.sent_bytes = meter.received_bytes = before
+        for recording in (ends.sent, ends.received):
+            recording.watch(None, False, False)
+        for body in (b"1", b"22"):
+            ends.a.send(body)
+            ends.b.recv()
+        assert ends.sent.counts()[:3] == (before + 2, before + 2, before + 3)
+        assert ends.received.counts()[4:7] == (before + 2, before + 2, before + 3)
+
+
 def test_sampling_picks_the_same_messages_at_both_ends() -> None:
     with Ends() as ends:
         for recording in (ends.sent, ends.received):
