@@ -176,6 +176,10 @@ class Life:
             if self._ending is not None:  # killed or stopped: whoever asked for it does the rest
                 if error is not None and not isinstance(error, (NodeEnded, zmq.ZMQError)):
                     self._report("error", self.node.name, "", _format(error))
+                if (
+                    self._context is not self._shared
+                ):  # while the function's frame holds them: nobody else may know them
+                    close_all(self._context, but=self._sockets.values())
                 if self._given_up:  # nobody waits any more
                     self.state = self._ending
                     self._close_sockets(linger=0)
@@ -292,10 +296,11 @@ def drop_unsent(sockets: Iterable[zmq.Socket[Any]]) -> None:
                 socket.set(zmq.LINGER, 0)
 
 
-def close_all(context: zmq.Context[Any]) -> None:
+def close_all(context: zmq.Context[Any], but: Iterable[zmq.Socket[Any]] = ()) -> None:
     """Close the sockets that a node has opened by itself in a context of the lab, and left there."""
+    kept = {id(socket) for socket in but}
     for socket in tuple(getattr(context, "_sockets", ())):
-        if not socket.closed:
+        if not socket.closed and id(socket) not in kept:
             socket.close(0)
 
 
