@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from zlab.faults.fault import Fault
     from zlab.recording import Event, Key
+    from zlab.runtime.breakpoints import Breakpoint
 
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
@@ -41,10 +42,10 @@ class Lab(Observed):
     def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, trace: str = "adaptive") -> None:
         """Start it; use `zlab.run`."""
         self._run = Run(topology, transport, key=key, full=check_trace(trace))
-        self._speed = 1.0
         self._settled = threading.Event()  # never set: to wait on
         super().__init__(self._run)
         self.subscribe(self._run.connections.heard_of)
+        self.subscribe(self._run.steering.check)
 
     # --- what it is ----------------------------------------------------------------------------
 
@@ -55,34 +56,109 @@ class Lab(Observed):
 
     # --- what can be done to it ----------------------------------------------------------------
 
-    def pause(self) -> None:
-        """Stop the world: no message is sent or delivered until `resume`, and none is lost.
+    def pause(self, where: str | None = None) -> None:
+        """Stop the world, or a part of it: no message is sent or delivered there until `resume`, and none is lost.
 
-        A call of send or recv that is under way in ZeroMQ ends there, and its node waits before
-        the message goes further.
-        """
-        if not self._run.stopped:
-            self._run.pause()
-            self._run.report("pause", "", "", "")
-
-    def resume(self, speed: float | None = None) -> None:
-        """Go on after `pause`, or change the speed.
+        A node waits before its message goes further: what it was about to send is not sent, and what it has
+        received from ZeroMQ has not reached its program, and counts as queued. A call of send that is under way in
+        ZeroMQ ends there.
 
         Args:
-            speed: 1.0 is full speed; 0.1 lets every source send a tenth as often, each in its
-                order; None keeps the speed as it is. A message itself crosses as fast as ever, so
-                latencies stay true.
+            where: a node (``worker-1``), a socket (``worker-1.tasks``), a link (``ventilator → worker-1``, or
+                ``->``), or None for all. Of a link the receiving end is held where it serves no other link, so that
+                nothing more is delivered; otherwise the sending end, so that nothing more is sent, and what is
+                queued still arrives. A PUB that is not paused drops for a paused subscriber what is over its
+                high-water mark, as for any slow one.
 
         Raises:
-            ValueError: a speed that is not above 0 and at most 1.
+            KeyError: no such place.
+            ValueError: a link that cannot be held without holding another; the message says what to pause instead.
         """
-        if speed is not None and not 0 < speed <= 1:
-            raise ValueError(f"speed={speed!r}: give a number above 0 and up to 1, such as 0.1 for a tenth of the rate")
-        if self._run.stopped:
-            return
-        self._speed = self._speed if speed is None else speed
-        self._run.resume(self._speed)
-        self._run.report("resume", "", "", f"speed {self._speed:g}")
+        self._run.steering.pause(where)
+
+    def resume(self, where: str | None = None, *, speed: float | None = None) -> None:
+        """Go on after `pause` or a breakpoint, or change the speed.
+
+        Args:
+            where: as for `pause`; None lets everything go on, also what was paused by itself.
+            speed: 1.0 is full speed; 0.1 lets every source send a tenth as often, or a node, a socket or a link take
+                a tenth of the messages, each in its order; None keeps the speed as it is. A message itself crosses
+                as fast as ever, so latencies stay true. A part of 100 messages a second is taken where nothing has
+                been sent yet at full speed.
+
+        Raises:
+            KeyError: no such place.
+            ValueError: a speed that is not above 0 and at most 1, or a link that cannot be told from others.
+        """
+        self._run.steering.resume(where, speed)
+
+    def step(self, n: int = 1, where: str | None = None, *, timeout: float = 10.0) -> int:
+        """Let exactly so many messages move, the longest held first; then it stands again.
+
+        A message moves when the program that receives it gets it; what has to be sent for that is sent. At a node
+        that only sends, or a link that is held at its sending end, it moves when it is sent. What runs is paused
+        first.
+
+        Args:
+            n: how many.
+            where: as for `pause`; None is the next messages anywhere.
+            timeout: how long to wait for each of them, in seconds.
+
+        Returns:
+            How many have moved: fewer than n where a breakpoint was met.
+
+        Raises:
+            KeyError: no such place.
+            ValueError: no whole number above 0, or a link that cannot be told from others.
+            TimeoutError: nothing came to move; the message says what each node waits for.
+        """
+        return self._run.steering.step(n, where, timeout=timeout)
+
+    def break_on(
+        self,
+        where: str | None = None,
+        *,
+        topic: str | bytes | None = None,
+        body: str | bytes | None = None,
+        when: Callable[[list[bytes]], object] | None = None,
+        queue: tuple[str, int] | None = None,
+        drop: bool = False,
+    ) -> Breakpoint:
+        """Stop the world at a message, before it goes further; `resume` goes on past it.
+
+        What is asked for of a message must all hold. Without ``where``, a message is looked at where it is sent (or
+        received, where it comes from outside the lab). A queue and a drop are known from counts: there the world
+        stops at the next tick of the lab's clock, ten times a second.
+
+        Args:
+            where: ``worker-1.recv`` or ``worker-1.send``, or a place as for `pause`.
+            topic: what the first frame of a published message begins with.
+            body: what the last frame contains.
+            when: called with the frames, quickly, in the node's thread; true stops the world. Where it raises, the
+                message passes, and an event says so.
+            queue: a link and a number: more messages than these are queued on it.
+            drop: a message is dropped, anywhere and for whatever reason.
+
+        Returns:
+            The breakpoint: `remove` it, or use it as a context manager. `breakpoints` lists those that there are.
+
+        Raises:
+            KeyError: no such place.
+            ValueError: nothing to break on, or what does not go together.
+
+        Example:
+            >>> import zlab
+            >>> with zlab.run(zlab.patterns.pipeline()) as lab, lab.break_on("sink.recv"):
+            ...     lab.wait(until=lambda snapshot: snapshot.state == "paused")
+        """
+        return self._run.steering.break_on(
+            self._clock.look(), where, topic=topic, body=body, when=when, queue=queue, drop=drop
+        )
+
+    @property
+    def breakpoints(self) -> tuple[Breakpoint, ...]:
+        """Those that have not been removed."""
+        return self._run.steering.breakpoints
 
     def tune(self, *nodes: str, rate: float | None = None, size: int | None = None) -> None:
         """Change how fast and how large nodes send, while they run.

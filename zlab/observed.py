@@ -139,11 +139,11 @@ class Observed:
         """
         if (messages is None) == (until is None):
             raise ValueError("wait(messages=500) or wait(until=lambda snapshot: ...): give one of the two")
-        start = delivered(self._clock.look()) if messages is not None else 0
+        latest = self._clock.look()  # what was published before may be older than what was last asked for
+        start = delivered(latest) if messages is not None else 0
         goal = start + (messages or 0)
         done = until if until is not None else lambda snapshot: delivered(snapshot) >= goal
         deadline = time.monotonic() + timeout
-        latest = self._clock.latest
         while not done(latest):
             if self._runs.stopped:
                 raise RuntimeError("the lab stopped while waiting")
@@ -151,10 +151,11 @@ class Observed:
                 raise TimeoutError(f"no node runs any more: {self._came(latest, start, messages)}")
             seen = latest
             with self._clock.published:
-                left = max(0.0, deadline - time.monotonic())
-                if self._clock.latest is seen:
-                    self._clock.published.wait(left)
-            latest = self._clock.latest
+                self._clock.published.wait_for(
+                    lambda: self._clock.latest.sequence > seen.sequence,  # noqa: B023 - it is called here
+                    max(0.0, deadline - time.monotonic()),
+                )
+                latest = max(self._clock.latest, seen, key=lambda snapshot: snapshot.sequence)
             if latest is seen or (time.monotonic() > deadline and not done(latest)):
                 raise TimeoutError(f"after {timeout:g} s: {self._came(latest, start, messages)}")
 

@@ -220,14 +220,15 @@ class Book:
             events=events,
         )
 
-    def send_rates(self) -> dict[str, float]:
-        """How fast each socket sends, in messages per second, over the last second."""
+    def rates(self) -> dict[str, tuple[float, float]]:
+        """How fast each socket sends and receives, in messages per second, over the last second."""
         now, totals, _ = self._past[-1]
         then, before, _ = self._past[0]
         span = now - then
         if span <= 0:
             return {}
-        return {name: (c.sent - before.get(name, _NOTHING).sent) / span for name, c in totals.items()}
+        past = {name: before.get(name, _NOTHING) for name in totals}
+        return {n: ((c.sent - past[n].sent) / span, (c.received - past[n].received) / span) for n, c in totals.items()}
 
     def longest_queue(self) -> float:
         """The longest time, in seconds, that a link takes to deliver what is queued on it."""

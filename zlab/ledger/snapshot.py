@@ -195,5 +195,7 @@ class Snapshot:
     """What watching costs."""
     events: tuple[Event, ...]
     """What happened since the last tick."""
+    why: str = field(default="", kw_only=True)
+    """Why messages are held, in words: a breakpoint that was met, what is paused by itself; or ""."""
     connections: tuple[Connection, ...] = field(default=(), kw_only=True)
     """The latest connection of each link, as far as any has begun; none of a program that is only watched."""

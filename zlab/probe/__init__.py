@@ -6,7 +6,7 @@ from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
 from zlab.probe.socket import ProbedSocket, probe, unprobe
 from zlab.probe.tap import Gate
-from zlab.probe.waiting import NOWHERE, Wait, blocked_in
+from zlab.probe.waiting import NOWHERE, Wait, blocked_in, under_way
 
 __all__ = [
     "NOWHERE",
@@ -26,6 +26,7 @@ __all__ = [
     "observe_all",
     "observer_of",
     "probe",
+    "under_way",
     "unobserve",
     "unprobe",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Condition
 from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
 
+from zlab.probe import tap
 from zlab.probe.socket import ProbedSocket
 from zlab.recording import Direction, Recording
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _POLL = zmq.Poller.poll.__code__
 _SENDING = 1
+_TAP = tap.__file__
+_HELD = Condition.wait.__code__
 
 
 class Wait(NamedTuple):
@@ -51,3 +55,20 @@ def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait
     timeout = frame.f_locals.get("timeout")
     limited = timeout is not None and timeout >= 0
     return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
+
+
+def under_way(frame: FrameType | None, recordings: Iterable[Recording]) -> bool:
+    """Whether a thread is between a probe and its program: neither inside libzmq nor held at a gate.
+
+    Args:
+        frame: the innermost Python frame of the thread, from ``sys._current_frames``.
+        recordings: of the sockets that it may have called.
+    """
+    if any(recording.meter.inside for recording in recordings):
+        return False
+    inner = frame
+    while frame is not None:
+        if frame.f_code.co_filename == _TAP:
+            return inner is not None and inner.f_code is not _HELD
+        frame = frame.f_back
+    return False

@@ -23,10 +23,12 @@ from zlab.runtime.run import Run
 from zlab.runtime.watching import Watching
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     from zlab.runtime.node import RunningNode
     from zlab.runtime.watching import WatchedNode
+    from zlab.runtime.world import Passage
     from zlab.topology import Topology
 
 PERIOD = 0.1
@@ -211,6 +213,7 @@ class Clock:
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         self._counts, self._overflowed = second, self._overflowed or bool(overflowed)
         events = (*self._events, *self._fresh_events())
+        held = {passage.recording: passage for passage in run.world.held()}
         self._sequence += 1
         snapshot = self.book.snapshot(
             sequence=self._sequence,
@@ -218,7 +221,7 @@ class Clock:
             state="stopped" if run.stopped else "paused" if run.world.paused else "running",
             speed=run.world.speed,
             nodes=tuple(
-                self._node(run.nodes[node.name], inside.get(node.name, NOWHERE), second, now)
+                self._node(run.nodes[node.name], inside.get(node.name, NOWHERE), second, now, held)
                 for node in self.book.topology.nodes
             ),
             urls=run.endpoints.urls,
@@ -227,7 +230,9 @@ class Clock:
             cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self.sampling),
             events=events,
         )
-        return replace(snapshot, connections=run.connections.latest()) if isinstance(run, Run) else snapshot
+        if isinstance(run, Run):
+            return replace(snapshot, connections=run.connections.latest(), why=run.steering.why())
+        return snapshot
 
     def _inside(self, frames: dict[int, FrameType]) -> dict[str, Wait]:
         inside: dict[str, Wait] = {}
@@ -245,6 +250,7 @@ class Clock:
         wait: Wait,
         counts: dict[Recording, Counts],
         now: float,
+        held: Mapping[Recording, Passage],
     ) -> NodeFigures:
         moved = sum(counts[r].sent + counts[r].received for r in node.recordings if r in counts)
         before, since = self._moved.get(node.name, (-1, now))
@@ -253,8 +259,9 @@ class Clock:
             self._moved[node.name] = moved, now
         state, socket = node.state, ""
         if state is NodeState.RUNNING:
-            if self._run.world.paused:
-                state = NodeState.PAUSED
+            stands = next((r for r in node.recordings if r in held), None) if held else None
+            if stands is not None or node.name in self._run.world.paused_nodes:
+                state, socket = NodeState.PAUSED, "" if stands is None else stands.socket
             elif wait.sockets and not wait.limited and now - since >= _BLOCKED:
                 state = NodeState.RECV if wait.direction is Direction.RECV else NodeState.SEND
                 socket = wait.sockets[0].socket
@@ -276,14 +283,14 @@ class Clock:
                     )
 
     def _learn_rates(self) -> None:
-        """Remember how fast each socket sends at full speed: slow motion is a part of that."""
-        world = self._run.world
-        if world.paused or world.speed < 1:
+        """Remember how fast messages pass each socket at full speed: slow motion is a part of that."""
+        if self._run.world.hindered:
             return
-        for name, rate in self.book.send_rates().items():
+        for name, both in self.book.rates().items():
             node, _, key = name.rpartition(".")
             rates = self._run.nodes[node].rates
-            rates[key] = max(rate, rates.get(key, 0.0) * 0.99)
+            for direction, rate in zip(Direction, both, strict=True):
+                rates[key, direction] = max(rate, rates.get((key, direction), 0.0) * 0.99)
 
     def _fresh_events(self) -> tuple[Event, ...]:
         run = self._run

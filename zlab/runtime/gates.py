@@ -46,13 +46,13 @@ class SocketGate:
     itself crosses the lab as fast as ever, so latencies stay true.
     """
 
-    def __init__(self, node: NodeGate, recording: Recording, *, natural: Callable[[], float]) -> None:
+    def __init__(self, node: NodeGate, recording: Recording, *, natural: Callable[[Direction], float]) -> None:
         """Make the gate of one socket.
 
         Args:
             node: the node's gate.
             recording: the socket's.
-            natural: tells the rate of this socket at full speed, in messages per second.
+            natural: tells the rate of this socket in one direction at full speed, in messages per second.
         """
         self._node = node
         self._recording = recording
@@ -106,5 +106,6 @@ class SocketGate:
         due = came + sum(hold for fault, hold in holds if any(fault is one for one in lasting))
         pace = self._node.world.pace(passage.point)
         if pace < 1 and not passage.let:
-            due = max(due, self._passed[passage.point.direction] + 1 / (pace * max(self._natural(), 1e-3)))
+            direction = passage.point.direction
+            due = max(due, self._passed[direction] + 1 / (pace * max(self._natural(direction), 1e-3)))
         return due

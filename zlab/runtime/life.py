@@ -15,7 +15,7 @@ import zmq
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import ProbedSocket, probe
-from zlab.recording import Recording, Recordings
+from zlab.recording import Direction, Recording, Recordings
 from zlab.runtime.gates import NodeGate, SocketGate
 from zlab.runtime.interrupt import NodeEnded, interrupt
 from zlab.runtime.options import apply_options
@@ -44,7 +44,7 @@ class Life:
         *,
         function: Callable[..., object],
         gate: NodeGate,
-        natural: Callable[[str], float],
+        natural: Callable[[str, Direction], float],
         recordings: Recordings,
         connections: Connections,
         shared: zmq.Context[Any] | None,

@@ -9,6 +9,7 @@ from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import NodeState
+from zlab.recording import Direction
 from zlab.runtime.gates import NodeGate
 from zlab.runtime.life import Life, Report
 
@@ -53,8 +54,8 @@ class RunningNode:
         # Each lab tunes its own copy: the topology stays data.
         self.function = copy.copy(node.function) if is_dataclass(node.function) else node.function
         self.faults: tuple[Fault, ...] = ()
-        self.rates: dict[str, float] = {}
-        """The highest rate seen of each socket at full speed, in messages per second."""
+        self.rates: dict[tuple[str, Direction], float] = {}
+        """The highest rate seen of each socket and direction at full speed, in messages per second."""
         self.since = time.perf_counter()
         self.life: Life | None = None
         self._endpoints = endpoints
@@ -126,8 +127,8 @@ class RunningNode:
         found = {knob: getattr(self.function, knob, None) for knob in KNOBS}
         return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
-    def _natural(self, key: str) -> float:
+    def _natural(self, key: str, direction: Direction) -> float:
         rate = self.knobs().get("rate", 0.0)
-        if rate > 0 and math.isfinite(rate):
+        if direction is Direction.SEND and rate > 0 and math.isfinite(rate):
             return rate
-        return self.rates.get(key) or _UNSEEN_RATE
+        return self.rates.get((key, direction)) or _UNSEEN_RATE

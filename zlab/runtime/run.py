@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -12,13 +13,14 @@ import zmq
 
 from zlab.installation import refuse
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import install_proxy, message_cost
+from zlab.probe import install_proxy, message_cost, under_way
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.life import GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
 from zlab.runtime.place import begins, points
+from zlab.runtime.steering import Steering
 from zlab.runtime.world import World
 
 if TYPE_CHECKING:
@@ -58,6 +60,15 @@ class Run:
         self.endpoints = Endpoints(transport)
         refuse(topology, transport)
         self.world = World(points(topology), begins(topology))
+        self.steering = Steering(
+            topology,
+            self.world,
+            apply=self.apply,
+            report=self.report,
+            over=lambda: self._stopped,
+            passing=self._passing,
+            waits=self._waits,
+        )
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
         self.counted_events = 0
@@ -146,20 +157,27 @@ class Run:
         """Whether no node's function runs any more."""
         return not any(node.thread is not None and node.thread.is_alive() for node in self.nodes.values())
 
+    def _passing(self) -> set[int]:
+        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
+        threads = ((node.thread.ident or 0, node.recordings) for node in self.nodes.values() if node.thread is not None)
+        return {ident for ident, recordings in threads if under_way(frames.get(ident), recordings)}
+
+    def _waits(self) -> str:
+        """What the nodes do for which nothing moves, in words."""
+        held = {passage.thread for passage in tuple(self.world.standing)}
+        told: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            inside = {recording.meter.inside for recording in node.recordings} - {0}
+            if node.thread is not None and node.thread.ident in held:
+                what = "held"
+            elif node.thread is None or not node.thread.is_alive():
+                what = "over"
+            else:
+                what = "waiting in recv" if 2 in inside else "waiting in send" if inside else "busy in its own code"  # noqa: PLR2004 - see Meter
+            told.setdefault(what, []).append(node.name)
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in told.items())
+
     # --- control -------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Let no message pass anywhere."""
-        with self._lock:
-            self.world.set_shut(self.world.points)
-            self.apply()
-
-    def resume(self, speed: float) -> None:
-        """Let messages pass again, at this part of their natural rate."""
-        with self._lock:
-            self.world.set_speed(speed)
-            self.world.set_shut(())
-            self.apply()
 
     def apply(self) -> None:
         """Tell each probe whether to trace and whether to come by its gate."""

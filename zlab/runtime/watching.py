@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import blocked_in, install_proxy, message_cost, unobserve
-from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Recording
+from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Direction, Event, Recording
 from zlab.runtime.addresses import meets
 from zlab.runtime.discovery import Discovered, Seen
 from zlab.runtime.endpoints import Endpoints
@@ -63,7 +63,7 @@ class WatchedNode:
         self.past: dict[str, Socket] = {}
         """What earlier lives of its sockets have bound and connected to."""
         self.recordings: tuple[Recording, ...] = ()
-        self.rates: dict[str, float] = {}
+        self.rates: dict[tuple[str, Direction], float] = {}
         self.traceback = ""
 
     @property

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zlab.recording import Direction, Recording
 
@@ -22,7 +22,7 @@ class Point(NamedTuple):
 class Passage:
     """One message that stands at a point."""
 
-    __slots__ = ("frames", "let", "point", "recording")
+    __slots__ = ("frames", "let", "met", "point", "recording", "thread")
 
     def __init__(self, point: Point, recording: Recording, frames: Sequence[Any]) -> None:
         """Stand until the point is open.
@@ -37,6 +37,9 @@ class Passage:
         self.frames = frames
         self.let = False
         """Whether it may pass though the point is shut, and at once."""
+        self.met = False
+        """Whether a breakpoint has stopped the world at it: it does so once."""
+        self.thread = threading.get_ident()
 
 
 class World:
@@ -56,8 +59,16 @@ class World:
         self.begins = frozenset(begins)
         self.shut: frozenset[Point] = frozenset()
         self.speed = 1.0
+        self.speeds: Mapping[Point, float] = {}
+        """Parts of their natural rates at which messages pass these points."""
+        self.breaking: frozenset[Point] = frozenset()
+        """Where there are breakpoints."""
+        self.breaks: Callable[[Passage], bool] = lambda _: False
+        """Whether a breakpoint stops the world at this message; if so, it has."""
         self.paused = False
         """Whether every point is shut."""
+        self.paused_nodes: frozenset[str] = frozenset()
+        """The nodes of which every point is shut."""
         self.watched: frozenset[str] = frozenset()
         """The sockets whose messages must come by: at all others nothing is to be decided."""
         self.standing: list[Passage] = []
@@ -69,19 +80,42 @@ class World:
             self.shut = frozenset(shut)
             self._settle()
 
-    def set_speed(self, speed: float) -> None:
-        """Let messages begin at a part of their natural rate."""
+    def set_speed(self, speed: float, points: Iterable[Point] | None = None) -> None:
+        """Let messages pass at a part of their natural rate: at these points, or at all where they begin."""
         with self.lock:
-            self.speed = speed
+            if points is None:
+                self.speed = speed
+            else:
+                speeds = {**self.speeds, **dict.fromkeys(points, speed)}
+                self.speeds = {point: each for point, each in speeds.items() if each < 1}
             self._settle()
+
+    def set_breaking(self, points: Iterable[Point]) -> None:
+        """Have messages looked at that pass these points, and no others."""
+        with self.lock:
+            self.breaking = frozenset(points)
+            self._settle()
+
+    @property
+    def hindered(self) -> bool:
+        """Whether messages pass anywhere more slowly than they would."""
+        return bool(self.shut) or self.speed < 1 or bool(self.speeds)
 
     def pace(self, point: Point) -> float:
         """At which part of its natural rate messages pass a point; 1 is as fast as they come."""
-        return self.speed if point in self.begins else 1.0
+        own = self.speeds.get(point, 1.0)
+        return min(own, self.speed) if point in self.begins else own
 
     def lets(self, passage: Passage) -> bool:
         """Whether a message may pass."""
-        return passage.let or passage.point not in self.shut
+        if passage.let:
+            return True
+        return passage.point not in self.shut and not (passage.point in self.breaking and self.breaks(passage))
+
+    def held(self) -> list[Passage]:
+        """The messages that stand at a point that is shut, and are not let through."""
+        with self.lock:
+            return [passage for passage in self.standing if passage.point in self.shut and not passage.let]
 
     def notify(self) -> None:
         """Let every thread at a gate look again."""
@@ -90,6 +124,9 @@ class World:
 
     def _settle(self) -> None:
         self.paused = bool(self.points) and self.shut >= self.points
+        node_of = {point.socket: point.socket.rpartition(".")[0] for point in self.points}
+        going = {node_of[point.socket] for point in self.points - self.shut}
+        self.paused_nodes = frozenset(node_of.values()) - going
         slowed = self.begins if self.speed < 1 else ()
-        self.watched = frozenset(point.socket for point in (*self.shut, *slowed))
+        self.watched = frozenset(point.socket for point in (*self.shut, *slowed, *self.speeds, *self.breaking))
         self.changed.notify_all()
