@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ class Book:
         self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
         self._by_recording: dict[Recording, Subscription] = {}
         self._capacities = [self._capacity(link) for link in topology.links]
+        self._publishers = Counter(link.receiver for link in topology.links)
         self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
         for i, link in enumerate(topology.links):
             self._index[link.sender, link.receiver].append(i)
@@ -113,6 +114,7 @@ class Book:
         known = len(self.histograms)
         fresh = topology.links[known:]
         self._capacities = [self._capacity(link) for link in topology.links]
+        self._publishers = Counter(link.receiver for link in topology.links)
         for i, link in enumerate(fresh, known):
             self._index[link.sender, link.receiver].append(i)
             self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
@@ -272,7 +274,7 @@ class Book:
         if {link.sender, link.receiver} & self._strangers:
             return self._strange_row(link)
         lives = [s for s in self._subscriptions[link.receiver] if link.sender in s.filters]
-        publishers = sum(1 for other in self.topology.links if other.receiver == link.receiver)
+        publishers = self._publishers[link.receiver]
         total = Row(0, 0, 0, {}, {})
         for life in lives:
             row = life.row(

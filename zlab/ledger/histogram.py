@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _STEPS = 1024
 _STEP_BITS = 10
 _COMMON = 18 * _STEPS  # buckets up to 134 milliseconds
+_FEW = 32  # latencies that are entered one by one: for so few, numpy would take longer
 
 
 class Histogram:
@@ -32,19 +33,34 @@ class Histogram:
 
     def add(self, nanoseconds: ArrayLike) -> None:
         """Count a batch of latencies; a negative one counts as zero."""
+        if isinstance(nanoseconds, list) and len(nanoseconds) <= _FEW:
+            self._add_few(nanoseconds)
+            return
         values = np.maximum(np.asarray(nanoseconds, dtype=np.int64), 0)
         if values.size == 0:
             return
         # frexp gives the bit length; float64 is exact enough up to 2**53 ns, more than 100 days.
         exponents = np.maximum(np.frexp(values.astype(np.float64))[1] - (_STEP_BITS + 1), 0)
         buckets = exponents * _STEPS + (values >> exponents)
-        largest = int(buckets.max())
-        if largest >= self._counts.size:  # room at once for all but outliers, so that a quiet lab does not grow
-            room = max(_COMMON, largest + _STEPS)
-            self._counts = np.concatenate([self._counts, np.zeros(room - self._counts.size, np.int64)])
+        self._make_room(int(buckets.max()))
         self._counts += np.bincount(buckets, minlength=self._counts.size)
         self._total += int(values.size)
         self._max = max(self._max, int(values.max()))
+
+    def _add_few(self, nanoseconds: list[int]) -> None:
+        for value in nanoseconds:
+            latency = max(value, 0)
+            exponent = max(latency.bit_length() - (_STEP_BITS + 1), 0)
+            bucket = exponent * _STEPS + (latency >> exponent)
+            self._make_room(bucket)
+            self._counts[bucket] += 1
+            self._max = max(self._max, latency)
+        self._total += len(nanoseconds)
+
+    def _make_room(self, largest: int) -> None:
+        if largest >= self._counts.size:  # room at once for all but outliers, so that a quiet lab does not grow
+            room = max(_COMMON, largest + _STEPS)
+            self._counts = np.concatenate([self._counts, np.zeros(room - self._counts.size, np.int64)])
 
     @property
     def count(self) -> int:

@@ -162,6 +162,8 @@ def portion(row: Row, life: Subscription, publisher: str) -> Row:
     order = list(matched)
 
     def part(amount: int) -> int:
+        if not amount:
+            return 0
         done = 0
         for name in order[: order.index(publisher) + 1]:
             before = done

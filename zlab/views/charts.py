@@ -211,22 +211,26 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
 @cache
 def _live() -> type[go.FigureWidget]:
     # plotly's widget goes on listening when its output is cleared, and fails at the next update: an error on the
-    # console. It has no other way to be told.
+    # console. After each update it also tells Python what it has made of it, which costs the kernel more than the
+    # update itself and which nobody here asks for. It has no other way to be told.
     import plotly.graph_objects as go
+    import traitlets
 
     plain: type[go.FigureWidget] = go.FigureWidget
     script = str(plain._esm)  # noqa: SLF001
     view = re.search(r"\bexport\s*\{[^}]*?([\w$]+) as FigureView\b[^}]*\}\s*;?\s*(?:/\*[\s\S]*)?\Z", script)
     if view is None:
         return plain
+    quiet = {name: traitlets.Integer(0) for name in ("_last_layout_edit_id", "_last_trace_edit_id")}  # told to nobody
     forgetful: type[go.FigureWidget] = type(
-        "FigureWidget", (plain,), {"_esm": script + _FORGET.replace("FigureView", view[1])}
+        "FigureWidget", (plain,), {"_esm": script + _FORGET.replace("FigureView", view[1]), **quiet}
     )
     return forgetful
 
 
 _FORGET = """
 ;{
+  FigureView.prototype._sendTraceDeltas = FigureView.prototype._sendLayoutDelta = () => {};
   const leave = FigureView.prototype.remove;
   FigureView.prototype.remove = function () {
     const acts = Object.getOwnPropertyNames(FigureView.prototype).filter((name) => /^(do_|_send)/.test(name));

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from zlab.views.source import Source
 
 
+_FIGURES = {"at", "delivered"}
+_FIGURES_EVERY = 0.9  # seconds; what can be set is told at once
+
+
 class Controls(View):
     """What a person can do to the lab as a whole; a control that waits for a busy kernel says so."""
 
@@ -34,39 +38,42 @@ class Controls(View):
 
     def __init__(self, source: Source, **rest: Any) -> None:
         """Name the lab."""
-        self._last: bytes = b""
+        self._last: dict[str, Any] = {}
+        self._figures_at = float("-inf")
         super().__init__(source, name=source.topology.name, steerable=source.steerable, **rest)
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
         """The state and the knobs."""
-        self._last = _state(snapshot)
-        return {}, [self._last]
+        self._last, self._figures_at = _state(snapshot), snapshot.at
+        return {}, [_packed(self._last)]
 
     def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
         """The same, when it has changed."""
         state = _state(snapshot)
-        if state == self._last:
+        same = all(state[key] == value for key, value in self._last.items() if key not in _FIGURES)
+        if same and (state == self._last or snapshot.at - self._figures_at < _FIGURES_EVERY):
             return None
-        self._last = state
-        return {}, [state]
+        self._last, self._figures_at = state, snapshot.at
+        return {}, [_packed(state)]
 
 
-def _state(snapshot: Snapshot) -> bytes:
-    return json.dumps(
-        {
-            "state": snapshot.state,
-            "speed": snapshot.speed,
-            "at": int(snapshot.at),
-            "sampling": snapshot.sampling,
-            "clock": round(snapshot.cost.clock, 2),
-            "cost": str(replace(snapshot.cost, clock=round(snapshot.cost.clock, 2))),
-            "failed": [node.name for node in snapshot.nodes if node.state is NodeState.FAILED],
-            "delivered": sum(link.delivered for link in snapshot.links),
-            "rates": _knob(snapshot, "rate"),
-            "sizes": _knob(snapshot, "size"),
-        },
-        separators=(",", ":"),
-    ).encode()
+def _packed(state: dict[str, Any]) -> bytes:
+    return json.dumps(state, separators=(",", ":")).encode()
+
+
+def _state(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "state": snapshot.state,
+        "speed": snapshot.speed,
+        "at": int(snapshot.at),
+        "sampling": snapshot.sampling,
+        "clock": round(snapshot.cost.clock, 2),
+        "cost": str(replace(snapshot.cost, clock=round(snapshot.cost.clock, 2))),
+        "failed": [node.name for node in snapshot.nodes if node.state is NodeState.FAILED],
+        "delivered": sum(link.delivered for link in snapshot.links),
+        "rates": _knob(snapshot, "rate"),
+        "sizes": _knob(snapshot, "size"),
+    }
 
 
 def _knob(snapshot: Snapshot, name: str) -> list[float | str]:

@@ -53,6 +53,7 @@ class Flow(View):
         "flow.js",
     )
     fixed = True
+    acknowledged = 8
 
     graph = traitlets.Dict().tag(sync=True)
     """What stands where, and what is linked: it does not change while the lab runs."""
