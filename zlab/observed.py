@@ -309,8 +309,8 @@ class Observed:
     def at(self, seconds: float) -> Picture:
         """Everything as it stood then: the last tick that is kept at or before that moment; its ``at`` tells which.
 
-        Every tick of the last minute is kept, one a second of the last ten minutes and one in ten seconds of the
-        last hour; fewer where these would take more than 64 MB.
+        The last 400 ticks (40 seconds) are all kept, and 200 of those before, the farther apart the older
+        they are, back to the start; fewer where these would take more than 64 MB.
 
         Args:
             seconds: since the lab started; below zero, so many before now.

@@ -1,4 +1,4 @@
-"""The past of a lab: every tick of the last minute, some of those before, and never more than so many bytes."""
+"""The past of a lab: its last ticks all, those before ever fewer back to its start, and never more than so many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from zlab.ledger import page as pages
@@ -18,10 +17,12 @@ if TYPE_CHECKING:
     from zlab.ledger.snapshot import Flight, Snapshot
     from zlab.topology import Topology
 
-TIERS = ((60.0, 0.0), (600.0, 1.0), (3600.0, 10.0))
-"""How long a tick is kept, and how far it is then from the one before it, both in seconds."""
+TICKS = 600
+"""Ticks that are kept: as many as come in the first minute, so that a lab which has run for one grows no more."""
+DENSE = 400
+"""The last ticks, which are all kept; those before stand the farther apart, the older they are."""
 MOST = 64_000_000
-"""Bytes that the past of one lab may take; beyond, the oldest tick goes first."""
+"""Bytes that the past of one lab may take, however large it is; beyond, fewer ticks are kept."""
 _EARLY = 0.05  # seconds by which a tick may come before it is due
 
 
@@ -55,7 +56,8 @@ class Past:
         """Nothing is remembered yet."""
         self._most = most
         self._writer = pages.Writer()
-        self._tiers: tuple[deque[Page], ...] = tuple(deque() for _ in TIERS)
+        self._old: list[Page] = []
+        self._last: deque[Page] = deque()
         self._lock = threading.Lock()
         self._first = float("inf")
         self.size = 0
@@ -71,13 +73,16 @@ class Past:
         page = self._writer.write(snapshot, topology)
         with self._lock:
             self._first = min(self._first, page.at)
-            self._tiers[0].append(page)
+            self._last.append(page)
             self.size += page.size
-            self._let_go(page.at)
+            if len(self._last) > DENSE:
+                self._old.append(self._last.popleft())
+            while len(self) > TICKS or (self.size > self._most and len(self) > 1):
+                self.size -= self._let_go(page.at).size
 
     def __len__(self) -> int:
         """How many ticks are kept."""
-        return sum(map(len, self._tiers))
+        return len(self._old) + len(self._last)
 
     @property
     def kept(self) -> Kept:
@@ -87,11 +92,10 @@ class Past:
             LookupError: nothing has been remembered yet.
         """
         with self._lock:
-            if not self._tiers[0]:
+            if not self._last:
                 raise LookupError("nothing has been recorded yet")
-            oldest = next(tier[0] for tier in reversed(self._tiers) if tier)
-            newest = self._tiers[0]
-            return Kept(oldest.at, newest[0].at, newest[-1].at, oldest.at <= self._first)
+            oldest = self._old[0] if self._old else self._last[0]
+            return Kept(oldest.at, self._last[0].at, self._last[-1].at, oldest.at <= self._first)
 
     def at(self, seconds: float) -> tuple[Snapshot, Topology]:
         """The last tick that is kept at or before a moment, and what ran then.
@@ -131,20 +135,16 @@ class Past:
 
     def _pages(self) -> list[Page]:
         with self._lock:
-            return list(chain.from_iterable(reversed(self._tiers)))
+            return [*self._old, *self._last]
 
-    def _let_go(self, now: float) -> None:
-        for i, (kept, _) in enumerate(TIERS):
-            tier = self._tiers[i]
-            while tier and tier[0].at < now - kept:
-                page = tier.popleft()
-                older = self._tiers[i + 1] if i + 1 < len(TIERS) else None
-                if older is not None and (not older or page.at - older[-1].at >= TIERS[i + 1][1] - _EARLY):
-                    older.append(page)
-                else:
-                    self.size -= page.size
-        while self.size > self._most and len(self) > 1:
-            self.size -= next(tier for tier in reversed(self._tiers) if tier).popleft().size
+    def _let_go(self, now: float) -> Page:
+        """Take out the tick that is missed least: where the gap that it leaves is small for its age."""
+        old = self._old
+        if len(old) < 2:  # noqa: PLR2004 - the first one and one to spare
+            return old.pop() if old else self._last.popleft()
+        times = [*map(_time, old), self._last[0].at]
+        gaps = [(after - before) / (now - at) for before, at, after in zip(times, times[1:], times[2:], strict=False)]
+        return old.pop(1 + gaps.index(min(gaps)))
 
 
 def _time(page: Page) -> float:

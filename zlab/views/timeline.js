@@ -46,7 +46,7 @@ function render({ model, el, signal }) {
     },
   });
 
-  // The last minute has most of the room: before, only some ticks are kept.
+  // What is kept tick by tick has most of the room; of before, only some ticks are.
   function share() {
     const older = told.dense - told.begin;
     return older > 0 ? Math.min(OLDER, older / (told.now - told.begin)) : 0;
