@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,16 @@ from zlab import bench
 from zlab.bench import jupyter, throughput
 from zlab.bench.plain import plain
 from zlab.bench.programs import PushPull
+from zlab.bench.synthetic import Synthetic
+from zlab.views import batch
+from zlab.views.folding import folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from zlab.bench.programs import Program
+    from zlab.ledger.snapshot import Snapshot
 
 
 def test_it_prints_every_table_and_writes_the_figures_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +104,29 @@ def test_without_a_browser_it_says_what_is_missing(
     monkeypatch.setenv("ZLAB_CHROMIUM", "/nowhere/chromium")
     assert bench.main(["--ui"]) == 2
     assert "apt install chromium" in capsys.readouterr().err
+
+
+def test_a_lab_that_is_made_up_is_as_large_as_it_says_and_feeds_the_real_views() -> None:
+    lab = Synthetic(200, 600, 5_000)
+    assert (len(lab.topology.nodes), len(lab.topology.links)) == (200, 600)
+    assert folded(lab.topology).groups == ()  # else a group would stand for what is to be measured
+    taken: list[Snapshot] = []
+    got = threading.Event()
+
+    def listen(snapshot: Snapshot) -> None:
+        taken.append(snapshot)
+        if len(taken) == 2:
+            got.set()
+
+    unsubscribe = lab.subscribe(listen)
+    try:
+        lab.start()
+        assert got.wait(10)
+    finally:
+        unsubscribe()
+        lab.stop()
+    first, second = taken[:2]
+    assert second.at > first.at
+    assert len(batch.encode(second, second.flights).data) > 10 * 600
+    assert batch.encode(second, second.flights).shown == round(5_000 / 6.2)
+    assert sum(link.delivered for link in second.links) > sum(link.delivered for link in first.links)

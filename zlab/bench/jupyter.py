@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 _LIMIT = 60.0  # seconds for anything to come up
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
-# Counts what comes over websockets and how far the frames lie apart.
+# Counts what comes over websockets and how far the frames lie apart; notes when each batch of the flow came, by its
+# "at", and when the first frame with it began.
 _COUNTERS = """
-window.__wire = { messages: 0, bytes: 0 }; window.__frames = [];
+window.__wire = { comm: 0, bytes: 0 }; window.__frames = []; window.__came = {}; window.__drawn = [];
+const words = new TextDecoder();
 window.WebSocket = class extends window.WebSocket {
   constructor(...given) {
     super(...given);
     this.addEventListener("message", ({ data }) => {
-      window.__wire.messages += 1;
       window.__wire.bytes += data.byteLength ?? data.size ?? data.length;
+      if (!(data instanceof ArrayBuffer)) return;
+      const head = words.decode(new Uint8Array(data, 0, Math.min(4096, data.byteLength)));
+      if (/"msg_type": ?"(\\w+)"/.exec(head)?.[1] === "comm_msg") window.__wire.comm += 1; // its own header comes first
+      const at = /"at": ?([0-9.]+)/.exec(head);
+      if (at) window.__came[Number(at[1])] = Date.now();
     });
   }
 };
@@ -41,6 +47,12 @@ let last = 0;
   last = now;
   requestAnimationFrame(frame);
 })();
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    const at = Number(target.dataset.batch), came = window.__came[at];
+    requestAnimationFrame(() => window.__drawn.push([at, came, Date.now()])); // what the last frame drew is seen now
+  }
+}).observe(document, { subtree: true, attributeFilter: ["data-batch"] });
 """
 
 
@@ -80,8 +92,12 @@ class Notebook:
 
 
 @contextmanager
-def open_notebook(cell: str) -> Iterator[Notebook]:
+def open_notebook(cell: str, height: int = 720) -> Iterator[Notebook]:
     """Start JupyterLab and Chromium and open a notebook with this cell, not yet run.
+
+    Args:
+        cell: its code.
+        height: of the page, in pixels; it is 1280 wide.
 
     Raises:
         NotMeasurableError: there is no Playwright or no Chromium.
@@ -116,7 +132,7 @@ def open_notebook(cell: str) -> Iterator[Notebook]:
             raise NotMeasurableError(f"no browser at {path}: apt install chromium, or set ZLAB_CHROMIUM")
         browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
         stack.callback(browser.close)
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page = browser.new_page(viewport={"width": 1280, "height": height})
         page.set_default_timeout(_LIMIT * 1000)
         page.add_init_script(_COUNTERS)
         page.goto(url)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PERIOD = 0.5
 """Seconds between two points."""
+DRAWN = 1.0
+"""Seconds between two drawings: each costs the page and the kernel more than all other views."""
 POINTS = 121
 """A minute."""
 LINES = 8

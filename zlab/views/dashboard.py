@@ -55,6 +55,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self._holder.add_class("zlab-charts")
         self._charts_seen: dict[str, bool] = {}
         self._changed = self._owed = False
+        self._charted_at = float("-inf")
         self._recalled_at = float("-inf")
         self._before: Snapshot | None = None
         self._replaced: list[tuple[float, Flow | Ledger]] = []
@@ -80,8 +81,9 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
             begin = snapshot.at - charts.PERIOD * charts.POINTS
             self.history.recall(self._source.past.between(begin, snapshot.at, apart=charts.PERIOD))
             self._owed, self._changed, self._recalled_at = False, True, monotonic()
-        if self._changed and seen:
-            self._changed = False
+            self._charted_at = float("-inf")
+        if self._changed and seen and monotonic() - self._charted_at > 0.8 * charts.DRAWN:
+            self._changed, self._charted_at = False, monotonic()
             charts.update(self._figure, self.history)
 
     def _parts(self) -> tuple[Any, ...]:
