@@ -1,4 +1,4 @@
-"""The five patterns as data, and what their nodes do on plain pyzmq sockets."""
+"""The patterns as data, and what their nodes do on plain pyzmq sockets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEERS = [
     (pattern, knob.name)
     for pattern in PATTERNS
     for knob in inspect.signature(pattern).parameters.values()
-    if isinstance(knob.default, int) and knob.name not in {"size", "hwm"}
+    if any(node.name == f"{knob.name[:-1]}-1" for node in pattern().nodes)
 ]
 
 

@@ -1,9 +1,26 @@
-"""Patterns of the ZeroMQ Guide, each a function that returns a `zlab.Topology`."""
+"""Patterns of the ZeroMQ Guide: each builds a `zlab.Topology`, and can be tried and judged."""
 
 from zlab.patterns.broker import broker
 from zlab.patterns.exclusive_pair import exclusive_pair
+from zlab.patterns.forwarder import forwarder
+from zlab.patterns.kill_signaling import kill_signaling
+from zlab.patterns.multithreaded_server import multithreaded_server
 from zlab.patterns.pipeline import pipeline
 from zlab.patterns.pub_sub import pub_sub
+from zlab.patterns.pubsub_envelopes import pubsub_envelopes
+from zlab.patterns.relay import relay
 from zlab.patterns.request_reply import request_reply
 
-__all__ = ["request_reply", "pub_sub", "pipeline", "broker", "exclusive_pair"]  # noqa: RUF022 - as the notebooks
+# In the order in which they are taught: the first five have notebooks of their own.
+__all__ = [  # noqa: RUF022
+    "request_reply",
+    "pub_sub",
+    "pipeline",
+    "broker",
+    "exclusive_pair",
+    "relay",
+    "multithreaded_server",
+    "pubsub_envelopes",
+    "forwarder",
+    "kill_signaling",
+]
