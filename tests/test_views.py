@@ -19,7 +19,17 @@ import pytest
 import zlab
 from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
-from zlab.ledger.snapshot import Flight, LatencyFigures, LinkFigures, NodeFigures, NodeState, Snapshot, SocketFigures
+from zlab.ledger.snapshot import (
+    Connection,
+    Flight,
+    LatencyFigures,
+    LinkFigures,
+    NodeFigures,
+    NodeState,
+    Snapshot,
+    SocketFigures,
+)
+from zlab.ledger.where import Standing
 from zlab.recording import Event
 from zlab.topology import Topology
 from zlab.views import batch, charts, folding, terminal, units
@@ -330,6 +340,48 @@ def test_nothing_is_sent_while_nobody_looks(lab, sent):
     before = len(messages_of("Flow"))
     lab.publish(at=1.3)
     assert len(messages_of("Flow")) == before
+
+
+def test_where_a_node_stands_is_asked_only_while_it_is_open(lab, sent):
+    messages_of, _ = sent
+    source = ((1, "def work(inbox):"), (2, "    inbox.recv()"))
+    stands = [Standing("worker-1", "work", "work.py", 2, source)]
+    asked = []
+    lab.standing = lambda node: asked.append(node) or stands[0]
+    dashboard = Dashboard(lab)
+    look = lambda node: dashboard.flow._receive(None, {"t": "look", "v": "a b c", "node": node}, [])  # noqa: E731
+    told = lambda: [m[1]["where"] for m in messages_of("Flow") if "where" in m[1]]  # noqa: E731
+    dashboard.flow._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    lab.publish(at=1.1)
+    look("nobody")
+    lab.publish(at=1.2)
+    assert not asked
+    look("worker-1")
+    lab.publish(at=1.3)
+    lab.publish(at=1.4)
+    here = {"node": "worker-1", "function": "work", "file": "work.py", "line": 2, "note": ""}
+    assert told() == [[{**here, "source": source}]]  # once: it stands still
+    stands[0] = replace(stands[0], line=1)
+    lab.publish(at=1.5)
+    assert told()[1:] == [[{**here, "line": 1}]]  # in the same source
+    look("")
+    before = len(asked)
+    lab.publish(at=1.6)
+    assert len(asked) == before
+
+
+def test_a_link_tells_how_it_came_about(lab):
+    taken = replace(lab.latest, connections=(Connection(1, 2, 0.5, 0.501, retries=3), Connection(0, 1, 0.1)))
+    links = json.loads(figures(taken))["links"]
+    assert links["1"]["connection"] == {
+        "stage": "connected",
+        "number": 2,
+        "times": {"connecting": 0.5, "up": 0.501},
+        "retries": 3,
+        "reason": "",
+    }
+    assert links["0"]["connection"]["stage"] == "connecting"
+    assert links["2"]["connection"] is None
 
 
 def test_a_browser_that_does_not_answer_is_sent_less(lab, sent, monkeypatch):

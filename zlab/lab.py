@@ -266,10 +266,11 @@ class Lab(Observed):
         Times are in seconds since the lab started, empty where it has not happened. Columns: ``link``, ``endpoint``,
         ``number`` (the how-manieth connection of the link: another begins when ZeroMQ reconnects or a node
         restarts), ``stage`` (how far it has come), ``connecting``, ``up`` (TCP or ipc is connected; over inproc,
-        both ends have bound and connected), ``handshake`` (ZMTP's, RFC 23; none over inproc), ``subscribed`` (the
-        subscription is known to have reached the publisher; see `wait_ready`), ``first_message`` (received; to
-        within 0.1 seconds where it was not traced), ``disconnected``, ``retries`` (how often ZeroMQ found nobody and
-        tried again, before it was up) and ``reason`` (why the handshake failed, or the connection ended).
+        both ends have bound and connected), ``handshake`` (ZMTP's, RFC 23; none over inproc), ``subscribed`` (it is
+        known that the subscription has reached the publisher: see `wait_ready`, or by a first message),
+        ``first_message`` (received; to within 0.1 seconds where it was not traced), ``disconnected``, ``retries``
+        (how often ZeroMQ found nobody and tried again, before it was up) and ``reason`` (why the handshake failed, or
+        the connection ended).
 
         The last 50 connections of two sockets are kept.
         """

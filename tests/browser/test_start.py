@@ -64,6 +64,9 @@ def test_a_node_can_be_killed_and_restarted_by_clicking_it(seen: Visit) -> None:
     node.focus()
     seen.page.keyboard.press("Enter")
     panel = seen.page.get_by_role("dialog", name="subscriber-2")
+    # Its source, with the line at which it stands now.
+    here = panel.get_by_role("group", name="Source").locator("[aria-current=true]")
+    expect(here).to_contain_text("updates.recv")
     panel.get_by_role("button", name="Kill").click()
     expect(node).to_have_attribute("aria-label", re.compile("killed"))
     panel.get_by_role("button", name="Close").click()

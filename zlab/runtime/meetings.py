@@ -68,14 +68,17 @@ class Meeting:
 
     def tell(self, attempt: Attempt, link: int) -> Connection:
         """One of its connections, as one of its links sees it."""
+        # A message that has come is as good a proof of a subscription as any.
+        first = attempt.first.get(link)
+        known = [at for at in (attempt.subscribed, first) if at is not None] if link == self.fed else []
         return Connection(
             link=link,
             number=attempt.number,
             connecting=attempt.connecting,
             up=attempt.up,
             handshake=attempt.handshake,
-            subscribed=attempt.subscribed if link == self.fed else None,
-            first_message=attempt.first.get(link),
+            subscribed=min(known, default=None),
+            first_message=first,
             disconnected=attempt.disconnected,
             retries=attempt.retries,
             reason=attempt.reason,

@@ -22,7 +22,7 @@ function render({ model, el, signal }) {
   let style = null, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
   let home = null, dpr = 1, dirty = true, queuesDirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
   const stale = new Set(); // items whose card alone must be drawn again
-  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, drawn = null, drawnKey = "", asking = 0, asked = "";
+  let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, drawn = null, drawnKey = "", asking = 0, asked = "", looked = "";
 
   const canvases = LAYERS.map((name) => make(`canvas.zlab-${name}`));
   const [onLanes, onCards, onQueues, onMotion] = canvases.map((canvas) => canvas.getContext("2d"));
@@ -48,6 +48,8 @@ function render({ model, el, signal }) {
     message(content, buffers) {
       // What a tick says but once is taken at once: only messages in the air may be dropped.
       if (content.kinds) { kinds = content.kinds; drawLegend(); }
+      if (content.past) inspector.stands(null);
+      for (const where of content.where ?? []) inspector.stands(where);
       const batch = unpack(content, buffers[0]);
       take(content, batch);
       if (buffers[1]) {
@@ -78,6 +80,7 @@ function render({ model, el, signal }) {
     const item = fold.itemOf[node.index];
     if (fold.nodes[item].node >= 0) nodes.children[item].focus({ preventScroll: true });
     want();
+    look("");
   });
 
   // ---- what is drawn: nodes, and groups of nodes until they are opened -----------------------------------------
@@ -523,8 +526,16 @@ function render({ model, el, signal }) {
 
   // ---- what a person does -----------------------------------------------------------------------------------
 
+  // Where a node stands in its source is asked while it is open, and not before.
+  function look(node) {
+    if (node === looked) return;
+    looked = node;
+    wire.send({ t: "look", node });
+  }
+
   function inspect(i) {
     inspector.show(graph, i, looks[i], live, figures, at, camera.place(boxes[fold.itemOf[i]]), over);
+    look(graph.nodes[i].name);
     want();
   }
 

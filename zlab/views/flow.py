@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zlab.ledger.snapshot import Flight, LatencyFigures, Snapshot
+    from zlab.ledger.snapshot import Connection, Flight, LatencyFigures, Snapshot
+    from zlab.ledger.where import Standing
     from zlab.topology import Topology
     from zlab.views.layout import Card
     from zlab.views.source import Source
@@ -76,6 +77,8 @@ class Flow(View):
         self._queued: NDArray[np.uint32] | None = None
         self._capacities: list[int] | None = None
         self._asked: dict[str, tuple[set[int], set[int]]] = {}  # view to nodes and links
+        self._looked: dict[str, str] = {}  # view to the node whose source is shown
+        self._stood: dict[str, Standing] = {}
         self._kept = _KEPT * batch.most(len(source.topology.links))
         shown = {**graph(source.topology), "steerable": source.steerable}
         super().__init__(source, graph=shown, **rest)
@@ -125,7 +128,22 @@ class Flow(View):
         if due:
             self._figures_at = snapshot.at
             buffers.append(self._figures(snapshot))
+        if where := self._where(snapshot):
+            content["where"] = where
         return content, buffers
+
+    def _where(self, snapshot: Snapshot) -> list[dict[str, Any]]:
+        """Where the nodes stand whose source somebody looks at, as far as that has changed; their source, too."""
+        told = []
+        if not isinstance(snapshot, Moment):
+            for node in set(self._looked.values()):
+                before, now = self._stood.get(node), self._source.standing(node)
+                if now != before:
+                    self._stood[node] = now
+                    line = {name: getattr(now, name) for name in ("node", "function", "file", "line", "note")}
+                    same = before is not None and before.source == now.source
+                    told.append(line if same else {**line, "source": now.source})
+        return told
 
     def _content(self, snapshot: Snapshot, packed: batch.Batch) -> dict[str, Any]:
         self._queued = packed.queued
@@ -155,8 +173,15 @@ class Flow(View):
                 nodes, links = ({int(i) for i in content[what]} for what in ("nodes", "links"))
                 self._asked[view] = nodes, links
                 self._figures_at = float("-inf")
+        elif content.get("t") == "look":  # somebody opens a node, or closes it: then it is ""
+            with self._lock:
+                self._stood.pop(self._looked.pop(view, ""), None)
+                if content["node"] in {node.name for node in self._topology.nodes}:
+                    self._looked[view] = content["node"]
+                    self._stood.pop(content["node"], None)
         elif content.get("t") == "gone":
             self._asked.pop(view, None)
+            self._looked.pop(view, None)
         super()._receive(widget, content, buffers)
 
     def _dealt(self, snapshot: Snapshot) -> Sequence[Flight]:
@@ -174,6 +199,7 @@ class Flow(View):
         self._kinds_sent = len(snapshot.kinds)
         self._figures_at = snapshot.at
         self._capacities = None  # this view has not been told
+        self._stood.clear()
         past = isinstance(snapshot, Moment)
         packed = batch.encode(snapshot, snapshot.flights if past else (), ticks=round(COVERS / PERIOD))
         content = {
@@ -184,6 +210,8 @@ class Flow(View):
             "covers": COVERS,
             "kinds": list(snapshot.kinds),
         }
+        if where := self._where(snapshot):
+            content["where"] = where
         return content, [packed.data, self._figures(snapshot)]
 
 
@@ -253,6 +281,7 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
         of: the nodes and the links that are asked for, by index; None is all.
         capacities: whether to tell how much can queue on each link.
     """
+    connections = {each.link: each for each in snapshot.connections}
     nodes, links = of or (set(range(len(snapshot.nodes))), set(range(len(snapshot.links))))
     names = {snapshot.nodes[i].name for i in nodes}
     told: dict[str, Any] = {
@@ -291,6 +320,7 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
                 "unaccounted": link.unaccounted,
                 "uncertain": link.uncertain,
                 "latency": _quantiles(link.latency),
+                "connection": _stages(connections.get(i)),
             }
             for i, link in enumerate(snapshot.links)
             if i in links
@@ -303,6 +333,20 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
 
 def _quantiles(latency: LatencyFigures | None) -> list[float] | None:
     return None if latency is None else [latency.p50, latency.p99]
+
+
+def _stages(connection: Connection | None) -> dict[str, Any] | None:
+    if connection is None:
+        return None
+    names = ("connecting", "up", "handshake", "subscribed", "first_message", "disconnected")
+    times = {name.replace("_", " "): getattr(connection, name) for name in names}
+    return {
+        "stage": connection.stage,
+        "number": connection.number,
+        "times": {name: round(time, 5) for name, time in times.items() if time is not None},
+        "retries": connection.retries,
+        "reason": connection.reason,
+    }
 
 
 def _shown(option: object) -> str:

@@ -99,6 +99,9 @@ function addUp(parts) {
       for (const [reason, n] of Object.entries(part[why])) total[why][reason] = (total[why][reason] ?? 0) + n;
     }
   }
-  if (parts.length === 1) total.latency = parts[0].latency; // quantiles do not add up
+  const stages = parts.map((part) => part.connection?.stage).filter(Boolean), counts = {};
+  for (const stage of stages) counts[stage] = (counts[stage] ?? 0) + 1;
+  if (stages.length) total.connection = { stage: reasons(counts), times: {} };
+  if (parts.length === 1) [total.latency, total.connection] = [parts[0].latency, parts[0].connection]; // neither adds up
   return total;
 }

@@ -67,7 +67,20 @@ function tellLink(link, live, figures) {
     ["unaccounted", figures.unaccounted ? count(figures.unaccounted) : "0 ✓", figures.unaccounted !== 0],
     ["latency", p50 === undefined ? "" : `p50 ${seconds(p50)}, p99 ${seconds(p99)}`],
   ]));
-  return parts;
+  return [...parts, ...tellConnection(figures.connection)];
+}
+
+// How a link came about: when it began, and how long each stage took after the one before.
+function tellConnection(connection) {
+  if (!connection) return [];
+  const { stage, number, times, retries, reason } = connection, rows = [];
+  let before = null;
+  for (const [name, at] of Object.entries(times).sort(([, a], [, b]) => a - b)) {
+    rows.push([name, before === null ? `${at.toFixed(3)} s after the start` : `${at.toFixed(3)} s, after ${seconds(at - before)}`]);
+    before = at;
+  }
+  rows.push(["retries", retries ? count(retries) : ""], ["because", reason]);
+  return [make("div.zlab-socket", {}, make("b", {}, number > 1 ? `Connection ${number}` : "Connection"), make("span.zlab-soft", {}, ` ${stage}`)), definition(rows)];
 }
 
 // The links of a node, a line each.
@@ -100,9 +113,12 @@ class Inspector {
     this.status = make("div.zlab-status", { role: "status" });
     this.trace = make("pre.zlab-trace", { tabIndex: 0, "aria-label": "Traceback" });
     this.facts = make("div.zlab-figures", { tabIndex: 0, role: "group", "aria-label": "Figures" });
+    this.standing = make("div.zlab-soft.zlab-standing");
+    this.lines = make("pre.zlab-lines", { tabIndex: 0, role: "group", "aria-label": "Source" });
+    this.code = make("div.zlab-code", { hidden: true }, this.standing, this.lines);
     this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
-      make("div.zlab-row", {}, this.title, this.shut), this.state,
-      make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace, this.facts);
+      make("div.zlab-side", {}, make("div.zlab-row", {}, this.title, this.shut), this.state,
+        make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace, this.facts), this.code);
     root.append(this.panel);
     for (const [button, name] of [[this.kill, "kill"], [this.restart, "restart"]]) {
       button.addEventListener("click", () => act(name, this.node, (step, error) => this.report(name, step, error)));
@@ -123,6 +139,7 @@ class Inspector {
     if (fresh) {
       this.panel.hidden = false;
       this.status.textContent = "";
+      this.stands(null);
       this.panel.setAttribute("aria-label", node.name);
     }
     write(this.title, node.name);
@@ -136,11 +153,41 @@ class Inspector {
     write(this.trace, own?.traceback ?? "");
     const facts = [...tellSockets(node, figures), ...tellLinks(graph, index, live, figures)];
     if (facts.map((part) => part.textContent).join("") !== this.facts.textContent) this.facts.replaceChildren(...facts);
-    const width = this.panel.offsetWidth, height = this.panel.offsetHeight;
+    this.place = place;
+    this.put();
+    if (fresh) (this.kill.disabled ? this.restart.disabled ? this.shut : this.restart : this.kill).focus({ preventScroll: true });
+  }
+
+  put() {
+    const { place } = this, width = this.panel.offsetWidth, height = this.panel.offsetHeight;
     const x = place.right + 10 + width < this.root.clientWidth ? place.right + 10 : place.left - 10 - width;
     this.panel.style.left = Math.max(6, Math.min(x, this.root.clientWidth - width - 6)) + "px";
     this.panel.style.top = Math.max(6, Math.min(place.top, this.root.clientHeight - height - 6)) + "px";
-    if (fresh) (this.kill.disabled ? this.restart.disabled ? this.shut : this.restart : this.kill).focus({ preventScroll: true });
+  }
+
+  // The source of the node, and the line at which it stands now; null where that is not known, as in the past.
+  stands(where) {
+    if (where && where.node !== this.node?.name) return;
+    const appears = this.code.hidden && where;
+    this.code.hidden = !where;
+    if (!where) return;
+    const file = where.file.split("/").slice(-2).join("/").replace(/^ipykernel_\d+\/\d+\.py$/, "a cell");
+    write(this.standing, [where.line ? `${where.function}(), line ${where.line} of ${file}` : "", where.note].filter(Boolean).join("; "));
+    this.standing.title = where.file;
+    if (where.source) {
+      this.lines.replaceChildren(...where.source.map(([number, text]) => make("div", { "data-line": number }, make("i", {}, String(number)), text || " ")));
+      this.lines.hidden = !where.source.length;
+    }
+    for (const row of this.lines.children) {
+      const now = Number(row.dataset.line) === where.line;
+      if (now === row.classList.contains("zlab-now")) continue;
+      row.classList.toggle("zlab-now", now);
+      if (!now) row.removeAttribute("aria-current");
+      else row.setAttribute("aria-current", "true");
+      const { offsetTop: top, offsetHeight: high } = row, { scrollTop, clientHeight } = this.lines;
+      if (now && (top < scrollTop || top + high > scrollTop + clientHeight)) this.lines.scrollTop = top - clientHeight / 2;
+    }
+    if (appears && this.open) this.put();
   }
 
   report(name, step, error) {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zlab.ledger.past import Past
+    from zlab.ledger.where import Standing
     from zlab.recording import Event
     from zlab.topology import Topology
     from zlab.views.source import Source
@@ -96,6 +97,10 @@ class Playhead:
     def watch(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have every snapshot of the present given to the listener, whatever is shown."""
         return _enter(listener, self._watchers)
+
+    def standing(self, node: str) -> Standing:
+        """The line at which a node stands now: what it was before is not kept."""
+        return self._source.standing(node)
 
     def history(self) -> tuple[Event, ...]:
         """The events up to what is shown."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from zlab.ledger.past import Past
     from zlab.ledger.snapshot import Snapshot
+    from zlab.ledger.where import Standing
     from zlab.recording import Event
     from zlab.topology import Topology
 
@@ -33,6 +34,9 @@ class Source(Protocol):
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have every snapshot given to the listener, on the lab's publisher thread; returns how to end that."""
+
+    def standing(self, node: str) -> Standing:
+        """The line at which a node stands now, and its source."""
 
     def history(self) -> tuple[Event, ...]:
         """The events so far, as many as are kept."""
