@@ -182,6 +182,10 @@ class Forwarded:
     """Asks the proxy: frames received from here and sent to here, then the bytes of each."""
     close: Callable[[], None]
     """Ends the asking; `read` then gives the last answer."""
+    turn: Callable[[], None]
+    """Tells the proxy to pass by the gates from now on."""
+    unseen: Callable[[], bool]
+    """Whether messages move that no gate sees, because it has not been told or has not heard yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -219,6 +223,8 @@ class Recording:
     """What the probe counts with; set by the probe."""
     tell: Callable[[Asked], None] = field(default=lambda _asked: None)
     """Tells a publisher's probe what is asked for; set by the probe."""
+    gated: bool = False
+    """Whether its messages pass by a gate now."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
 

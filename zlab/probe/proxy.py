@@ -1,24 +1,31 @@
-"""``zmq.proxy`` over probed sockets, counted by libzmq itself.
+"""``zmq.proxy`` over probed sockets, counted by libzmq itself, and in Python while it must pass by the gates.
 
 What passes through a proxy never comes up to Python. ``zmq_proxy_steerable`` is the same loop
 with one more socket, over which libzmq tells what it has forwarded (man page
-``zmq_proxy_steerable``, command STATISTICS).
+``zmq_proxy_steerable``, command STATISTICS). While one of its sockets is gated, that loop is ended
+and the same is done here, message by message.
 """
 
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from functools import wraps
 from itertools import count
+from operator import add
 from threading import Lock, get_ident
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import zmq
 
 from zlab.probe.socket import ProbedSocket
 from zlab.recording import Forwarded
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _REPLY_LIMIT = 50  # milliseconds: a proxy that does not answer in this time is asked again at the next tick
+_PATIENCE = 20  # milliseconds after which it is seen that the gates are open again
 _numbers = count()
 
 
@@ -34,7 +41,7 @@ class _Moved(NamedTuple):
 
 
 class ProxyStatistics:
-    """Asks one running proxy how much it has forwarded; any thread may ask."""
+    """Knows how much one running proxy has forwarded; any thread may ask."""
 
     def __init__(self, context: zmq.Context[Any], frontend: ProbedSocket[Any], backend: ProbedSocket[Any]) -> None:
         """Open the control pair within the proxy's own context."""
@@ -43,7 +50,8 @@ class ProxyStatistics:
         self.inside: zmq.Socket[bytes] = zmq.Socket(context, zmq.PAIR)
         self._outside: zmq.Socket[bytes] = zmq.Socket(context, zmq.PAIR)
         self._lock = Lock()
-        self._waiting = False
+        self._waiting = self._running = self._ending = False
+        self._before = _Moved(0, 0, 0, 0)  # what was forwarded before the loop of libzmq that runs now
         self._last = _Moved(0, 0, 0, 0)
         for socket in (self.inside, self._outside):
             socket.linger = 0
@@ -51,10 +59,49 @@ class ProxyStatistics:
         self._outside.bind(url)
         self.inside.connect(url)
 
+    def begin(self, gated: Callable[[], bool]) -> bool:
+        """Whether libzmq may forward from now on; not where the messages must pass by a gate."""
+        with self._lock:
+            self._running = not gated()
+            return self._running
+
+    def turn(self) -> None:
+        """End libzmq's loop, and have it tell before what it has moved to the last frame."""
+        with self._lock:
+            if self._running and not self._ending and not self._outside.closed:
+                self._ending = True
+                # Nothing may move between the two: libzmq 4.3.5 pauses at what should resume it.
+                pause = b"RESUME" if zmq.zmq_version_info() == (4, 3, 5) else b"PAUSE"
+                for word in (pause, b"STATISTICS", b"TERMINATE"):
+                    self._outside.send(word)
+
+    @property
+    def unseen(self) -> bool:
+        """Whether libzmq still forwards though it should not."""
+        return self._running and self._ending
+
+    def ended(self) -> bool:
+        """Take note that libzmq's loop has ended; returns whether that was asked for."""
+        with self._lock:
+            asked = self._ending
+            with suppress(zmq.ZMQError):
+                while not self._outside.closed:
+                    self._note(self._outside.recv_multipart(zmq.NOBLOCK))
+            self._before, self._last = self._last, self._last
+            self._waiting = self._running = self._ending = False
+            return asked
+
+    def add(self, frames: list[bytes], *, forth: bool) -> None:
+        """Count a message that was forwarded here."""
+        size = sum(map(len, frames))
+        moved = (len(frames), 0, size, 0) if forth else (0, len(frames), 0, size)
+        with self._lock:
+            self._before = self._last = _Moved(*map(add, self._before, moved))
+
     def read(self) -> _Moved:
         """The proxy's counts now; those of the last answer where it does not answer in time."""
         with self._lock:
-            if self._outside.closed:
+            if self._outside.closed or not self._running or self._ending:
                 return self._last
             try:
                 if not self._waiting:
@@ -64,10 +111,13 @@ class ProxyStatistics:
             except zmq.ZMQError:
                 return self._last
             self._waiting = False
-            if len(reply) == 8:  # noqa: PLR2004 - received and sent, messages and bytes, on both sides
-                values = [struct.unpack("=Q", frame)[0] for frame in reply]
-                self._last = _Moved(values[0], values[4], values[1], values[5])
+            self._note(reply)
             return self._last
+
+    def _note(self, reply: list[bytes]) -> None:
+        if len(reply) == 8:  # noqa: PLR2004 - received and sent, messages and bytes, on both sides
+            values = [struct.unpack("=Q", frame)[0] for frame in reply]
+            self._last = _Moved(*map(add, self._before, (values[0], values[4], values[1], values[5])))
 
     def front(self) -> tuple[int, int, int, int]:
         """Frames received from the front end and sent to it, then the bytes of each."""
@@ -82,6 +132,7 @@ class ProxyStatistics:
     def close(self) -> None:
         """Close both ends; only once the proxy has ended."""
         with self._lock:
+            self._running = False
             self._outside.close(0)
             self.inside.close(0)
 
@@ -98,13 +149,43 @@ def install_proxy() -> None:
             return plain(frontend, backend, capture)
         statistics = ProxyStatistics(frontend.context, frontend, backend)
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
+        if front is None or back is None:
+            return plain(frontend, backend, capture)
+
+        def gated() -> bool:
+            return front.gated or back.gated
+
         try:
-            if front is not None and back is not None:
-                front.meter.thread = back.meter.thread = get_ident()
-                front.forwarded = Forwarded(back, statistics.front, statistics.close)
-                back.forwarded = Forwarded(front, statistics.back, statistics.close)
-            return zmq.proxy_steerable(frontend, backend, capture, statistics.inside)
+            front.meter.thread = back.meter.thread = get_ident()
+            unseen, close, turn = (lambda: statistics.unseen), statistics.close, statistics.turn
+            front.forwarded = Forwarded(back, statistics.front, close, turn, unseen)
+            back.forwarded = Forwarded(front, statistics.back, close, turn, unseen)
+            while True:
+                if statistics.begin(gated):
+                    result = zmq.proxy_steerable(frontend, backend, capture, statistics.inside)
+                    if not statistics.ended():
+                        return result
+                _forward(statistics, capture, gated)
         finally:
             statistics.close()
 
     zmq.proxy = proxy
+
+
+def _forward(statistics: ProxyStatistics, capture: Any, gated: Callable[[], bool]) -> None:
+    """What ``zmq_proxy`` does, past the gates, for as long as there are any."""
+    ends = {statistics.frontend: statistics.backend, statistics.backend: statistics.frontend}
+    poller = zmq.Poller()
+    for end in ends:
+        poller.register(end, zmq.POLLIN)
+    while gated():
+        for end, _ in poller.poll(_PATIENCE):
+            to = ends[cast("ProbedSocket[Any]", end)]
+            # As in libzmq: nothing is taken that cannot be handed on.
+            if not to.poll(_PATIENCE, zmq.POLLOUT):
+                continue
+            frames = end.recv_multipart()
+            statistics.add(frames, forth=end is statistics.frontend)
+            if capture is not None:
+                capture.send_multipart(frames)
+            to.send_multipart(frames)

@@ -348,7 +348,9 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
 
     def watch(trace_mask: int | None, gate_now: bool, rich_now: bool = True) -> None:
         nonlocal gated, rich
-        gated = gate_now
+        gated = recording.gated = gate_now
+        if gated and recording.forwarded is not None:
+            recording.forwarded.turn()
         rich = rich_now and trace_mask is not None
         meter.mask = trace_mask or 0
         meter.tracing = trace_mask is not None

@@ -160,7 +160,11 @@ class Run:
     def _passing(self) -> set[int]:
         frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
         threads = ((node.thread.ident or 0, node.recordings) for node in self.nodes.values() if node.thread is not None)
-        return {ident for ident, recordings in threads if under_way(frames.get(ident), recordings)}
+        return {
+            ident
+            for ident, recordings in threads
+            if under_way(frames.get(ident), recordings) or any(r.forwarded and r.forwarded.unseen() for r in recordings)
+        }
 
     def _waits(self) -> str:
         """What the nodes do for which nothing moves, in words."""
