@@ -35,7 +35,8 @@ def tree_of(source):
 
 def test_there_is_one_to_start_with_and_they_are_numbered():
     assert NOTEBOOKS[0].stem == "00_start_here"
-    assert [path.stem[:3] for path in NOTEBOOKS] == [f"{i:02}_" for i in range(len(NOTEBOOKS))]
+    numbers = [re.match(r"\d\d(?=_)", path.stem)[0] for path in NOTEBOOKS]
+    assert len(set(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS[1:6], ids=lambda path: path.stem)

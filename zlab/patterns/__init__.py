@@ -24,3 +24,8 @@ __all__ = [  # noqa: RUF022
     "forwarder",
     "kill_signaling",
 ]
+
+
+def __dir__() -> list[str]:
+    """The patterns alone, in their order: what `dir` and completion show."""
+    return list(__all__)
