@@ -27,5 +27,5 @@ __all__ = [  # noqa: RUF022
 
 
 def __dir__() -> list[str]:
-    """The patterns alone, in their order: what `dir` and completion show."""
+    """The patterns alone: what `dir` and completion show."""
     return list(__all__)
