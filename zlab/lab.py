@@ -223,7 +223,9 @@ class Lab(Observed):
         PUB or XPUB, when all that the subscriber has asked for by now is known to be in the publisher's own queue,
         into which it looks before its next send. That is concluded from the order in which libzmq's I/O threads do
         things and from what the kernel's queues hold: `zlab.runtime.arrival` says how. Neither socket is touched,
-        and no byte is added to what they say. An XSUB must first have passed its subscriptions on.
+        and no byte is added to what they say. An XSUB must first have passed its subscriptions on. Where a
+        transport has no connections (udp, multicast) it is ready when both ends have bound and connected: whether
+        anybody listens, nobody can know there.
 
         Args:
             timeout: the longest wait, in seconds.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 _SUBSCRIBERS = {SocketType.SUB, SocketType.XSUB}
+_LOOSE = {"udp", "pgm", "epgm", "norm"}  # transports without connections: both ends are there, or they are not
 _SETTLING = 1.0  # seconds for which the time of a first message may still become more exact
 _ENDED = {
     NodeState.KILLED: "was killed",
@@ -84,9 +85,9 @@ class Connections:
                 binder = binders.get(endpoint, "")
                 ways = [w for w in ((name, binder, endpoint), (binder, name, endpoint)) if w in links]
                 fed = [links[w] for w in ways if self._specs[w[0]].type in _PUBLISHERS]
-                inproc = endpoints.uses_inproc(endpoint)
+                inproc, loose = endpoints.uses_inproc(endpoint), endpoint.partition("://")[0] in _LOOSE
                 met = tuple(links[w] for w in ways)
-                yield Meeting(name, binder, endpoint, inproc, met, fed[0] if fed else -1)
+                yield Meeting(name, binder, endpoint, inproc or loose, met, fed[0] if fed else -1, loose)
 
     def _now(self) -> float:
         return time.perf_counter() - self._began
@@ -108,7 +109,11 @@ class Connections:
             self._ends[name].bound.add(endpoint)
             for meeting in self._bound[name]:
                 last = meeting.last
-                if meeting.inproc and meeting.endpoint == endpoint and last and last.alive and last.up is None:
+                if not meeting.unheard or meeting.endpoint != endpoint or last is None:
+                    continue
+                if meeting.loose and not last.alive and meeting.connector in self._ends:
+                    last = self._begin(meeting, again=True)  # datagrams reach whoever is there
+                if last.alive and last.up is None:
                     self._join(meeting, last)
 
     def connecting(self, name: str, endpoint: str, url: str) -> None:
@@ -118,7 +123,7 @@ class Connections:
             meeting.url = url
             attempt = self._begin(meeting, again=False)
             binder = self._ends.get(meeting.binder)
-            if meeting.inproc and binder is not None and endpoint in binder.bound:
+            if meeting.unheard and binder is not None and endpoint in binder.bound:
                 self._join(meeting, attempt)
 
     def ended(self, node: str, state: NodeState) -> None:
@@ -127,7 +132,7 @@ class Connections:
             for name in [n for n in self._ends if n.rpartition(".")[0] == node]:
                 del self._ends[name]
                 # Of a peer that binds, the monitor of the one that is left tells; over inproc nobody does.
-                for meeting in (*self._connected[name], *(m for m in self._bound[name] if m.inproc)):
+                for meeting in (*self._connected[name], *(m for m in self._bound[name] if m.unheard)):
                     last = meeting.last
                     if last is not None and last.alive:
                         last.disconnected = self._now()
@@ -199,7 +204,7 @@ class Connections:
                 return f"{node} {_ENDED.get(state, 'has not started')}: restart it"
         last = meeting.last
         if last is None or not last.alive:
-            if meeting.inproc:
+            if meeting.unheard and not meeting.loose:
                 node = meeting.connector.rpartition(".")[0]
                 return f"inproc does not reconnect by itself: restart {node} too"
             return f"it was disconnected: {last.reason or 'by the peer'}" if last is not None else "it has not begun"
@@ -212,7 +217,7 @@ class Connections:
             return f"the handshake failed: {last.reason}"
         if last.up is None:
             return f"nobody has answered at {meeting.url}, {last.retries} retries"
-        if meeting.inproc:
+        if meeting.unheard:
             return ""
         binder = self._ends[meeting.binder]
         settled = not binder.pending and not binder.muddled
@@ -227,7 +232,7 @@ class Connections:
             if self._specs[subscriber].type is SocketType.SUB:
                 return f"{subscriber} subscribes to nothing: add subscribe=''"
             return f"{subscriber} has not passed all subscriptions on"
-        if not meeting.inproc and last.proven != wanted:
+        if not meeting.unheard and last.proven != wanted:
             return "the subscription has not been seen to arrive"
         return ""
 
@@ -257,7 +262,7 @@ class Connections:
 
     def _told_of(self, name: str, url: str) -> Meeting | None:
         """The meeting that a monitor of the connecting socket speaks of; None where it is one that binds."""
-        mine = [m for m in self._connected[name] if not m.inproc]
+        mine = [m for m in self._connected[name] if not m.unheard]
         exact = [m for m in mine if m.url == url]
         bound = [m for m in self._bound[name] if m.url == url]
         if exact or bound or not mine:
@@ -376,7 +381,7 @@ class Connections:
         wanted = self._wanted(self._roles(meeting)[0])
         if wanted is None or wanted in {last.proven, last.proving}:
             return
-        if meeting.inproc:  # what a subscriber asks for is in the publisher's queue when its call returns
+        if meeting.unheard:  # what a subscriber asks for is in the publisher's queue when its call returns
             self._arrived(meeting, last, wanted)
         elif last.handshake is not None:
             last.proving = wanted
@@ -387,7 +392,7 @@ class Connections:
         if last.subscribed is None:
             last.subscribed = self._now()
             subscriber, publisher = self._roles(meeting)
-            if not meeting.inproc:
+            if not meeting.unheard:
                 self._tell("subscribe", subscriber, f"the subscription has arrived at {publisher}")
         self.changed.notify_all()
 

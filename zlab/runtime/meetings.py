@@ -53,10 +53,13 @@ class Meeting:
     connector: str
     binder: str
     endpoint: str
-    inproc: bool
+    unheard: bool
+    """Whether no monitor tells of it: over inproc, and where there are no connections."""
     links: tuple[int, ...]
     fed: int = -1
     """The link of a publisher among them, or -1."""
+    loose: bool = False
+    """Whether its transport has no connections, as udp and the multicast ones."""
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=KEPT))
     begun: int = 0
     url: str = ""
