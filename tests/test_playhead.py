@@ -279,6 +279,8 @@ def test_the_timeline_tells_what_is_kept_and_marks_what_happened(shown):
     assert last(sent, "Timeline")[1]["marks"] == [[9.95, "error", "sink", "ValueError: no"]]
     steer(dashboard, t="step", by=-3)
     eventually(lambda: last(sent, "Timeline")[1]["at"] == 9.7)
+    steer(dashboard, t="after", at=5.03)  # a mark is clicked
+    eventually(lambda: last(sent, "Timeline")[1]["at"] == 5.1)
     steer(dashboard, t="play", pace=0.5)
     eventually(lambda: last(sent, "Timeline")[1]["pace"] == 0.5)
     steer(dashboard, t="stand")

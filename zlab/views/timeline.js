@@ -88,6 +88,7 @@ function render({ model, el, signal }) {
     thin.hidden = share() === 0;
     thin.style.width = 100 * share() + "%";
     thin.title = `Before ${span(told.dense)} only some moments are kept: one a second, then one in ten seconds`;
+    el.classList.toggle("zlab-let-go", !told.whole);
     write(gone, told.whole ? "" : `before ${span(told.begin)} let go`);
     draw();
   }
@@ -99,7 +100,7 @@ function render({ model, el, signal }) {
       signs.replaceChildren(...marks.map(([at, kind, where, detail]) => {
         const name = `${span(at)}: ${kind} ${where}${detail ? ", " + detail : ""}`;
         const sign = make(`button.zlab-sign.zlab-sign-${kind}`, { type: "button", tabIndex: -1, title: name, "aria-label": name }, SIGNS[kind] ?? "•");
-        sign.addEventListener("click", () => go(at + 0.1)); // the first moment that knows of it
+        sign.addEventListener("click", () => wire.send({ t: "after", at }));
         return sign;
       }));
     }

@@ -87,6 +87,8 @@ class Timeline(View):
         match content.get("t"):
             case "go":
                 self._playhead.go(float(content["at"]))
+            case "after":  # the first moment that knows of it
+                self._playhead.go(self._playhead.past.beside(float(content["at"]), 1))
             case "step":
                 self._playhead.step(int(content["by"]))
             case "play":
