@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -176,6 +175,8 @@ class Observed:
 
     async def run_for(self, seconds: float) -> None:
         """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""
+        import asyncio
+
         await asyncio.sleep(seconds)
 
     # --- what can be asked of it ---------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import zmq
-import zmq.asyncio
 
 from zlab.probe.tap import Tap, tap
 
