@@ -102,7 +102,7 @@ def test_what_is_out_of_range_is_named_with_what_is_kept():
     with pytest.raises(LookupError, match="not come"):
         made.at(float("nan"))
     short = past(ticks(10), most=past(ticks(5)).size)
-    with pytest.raises(LookupError, match=r"1 s after the start is not remembered: 4\.7 s"):
+    with pytest.raises(LookupError, match=r"1 s after the start is not remembered: 4\.8 s"):
         short.at(1)
     with pytest.raises(LookupError, match="nothing"):
         Past().at(0)

@@ -10,19 +10,22 @@ from zlab.ledger import frames
 from zlab.observed import Observed, check_trace, delivered
 from zlab.runtime import registry
 from zlab.runtime.arrival import COMMANDS
+from zlab.runtime.chaos import Chaos, plan
 from zlab.runtime.run import Run
 from zlab.sockets import TopologyError
 from zlab.topology import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Hashable, Sequence
 
     import pandas as pd
 
     from zlab.faults.fault import Fault
     from zlab.recording import Event, Key
     from zlab.runtime.breakpoints import Breakpoint
+    from zlab.runtime.chaos import Menu
+    from zlab.runtime.disturbances import Disturbance
+    from zlab.runtime.targets import Given
 
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
@@ -39,9 +42,17 @@ class Lab(Observed):
 
     steerable = True
 
-    def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, trace: str = "adaptive") -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        transport: str,
+        *,
+        key: Key | None = None,
+        trace: str = "adaptive",
+        relay: bool = False,
+    ) -> None:
         """Start it; use `zlab.run`."""
-        self._run = Run(topology, transport, key=key, full=check_trace(trace))
+        self._run = Run(topology, transport, key=key, full=check_trace(trace), relay=relay)
         self._settled = threading.Event()  # never set: to wait on
         super().__init__(self._run)
         self.subscribe(self._run.connections.heard_of)
@@ -200,18 +211,68 @@ class Lab(Observed):
         """
         self._run.restart(node)
 
-    def fault(self, node: str, fault: Fault) -> AbstractContextManager[None]:
-        """Disturb a node for as long as the ``with`` block lasts.
+    def fault(self, target: Given, fault: Fault) -> Disturbance:
+        """Break something, from now until the end of the ``with`` block, or until ``end()`` of what is returned.
 
         Args:
-            node: the node's name.
+            target: a node ``"worker-1"``, a socket ``"worker-1.tasks"``, a link ``"ventilator → worker-1"`` (``->``
+                will do), or two groups of nodes between which the network is disturbed: ``(("a", "b"), "c")``.
             fault: one of `zlab.faults`, such as ``zlab.faults.Delay(seconds=0.05)``.
 
         Raises:
-            KeyError: no such node.
+            KeyError: no such node, socket or link.
+            ValueError: the fault cannot work there; the message says why, and nothing has changed.
+            RuntimeError: the lab is stopped.
+
+        Example:
+            >>> import zlab
+            >>> with zlab.run(zlab.patterns.pipeline(), transport="tcp", relay=True) as lab:
+            ...     with lab.fault("ventilator → worker-1", zlab.faults.Cut()):
+            ...         lab.wait(messages=100)
         """
-        self._run.find(node)
-        return self._run.fault(node, fault)
+        return self._run.disturbances.begin(target, fault)
+
+    @property
+    def faults(self) -> tuple[Disturbance, ...]:
+        """The faults that are on, in the order in which they began; each can be ended by its ``end()``."""
+        return self._run.disturbances.on
+
+    def chaos(
+        self,
+        *,
+        seed: int = 1,
+        faults: Sequence[Menu],
+        seconds: float = 10.0,
+        every: float = 1.0,
+        lasts: float = 1.0,
+        play: bool = True,
+    ) -> Chaos:
+        """Play a random schedule of faults: the same one for the same seed, topology and arguments.
+
+        It ends by itself, when the lab stops, or by ``stop()`` of what is returned, and undoes all that it has done.
+
+        Args:
+            seed: of the schedule; the faults' own decisions have seeds of their own.
+            faults: what may happen, each to any node or link that it can befall; or, as
+                ``("worker-1", zlab.faults.Kill())``, to that one alone.
+            seconds: how long the schedule is.
+            every: seconds from one fault to the next, on average.
+            lasts: seconds for which each lasts, give or take a half.
+            play: False gives the schedule to look at, as its ``schedule`` or printed; its ``play()`` begins.
+
+        Raises:
+            KeyError: no such node, socket or link.
+            ValueError: a fault that can befall nothing in this lab, or a figure that is not above 0.
+            RuntimeError: the lab is stopped.
+
+        Example:
+            >>> import zlab
+            >>> with zlab.run(zlab.patterns.pipeline()) as lab:
+            ...     chaos = lab.chaos(seed=7, faults=[zlab.faults.Kill(), zlab.faults.Freeze()], seconds=3)
+            ...     chaos.wait(timeout=10)
+        """
+        drawn = Chaos(self._run, plan(self._run, seed=seed, faults=faults, seconds=seconds, every=every, lasts=lasts))
+        return drawn.play() if play else drawn
 
     # --- how its links come about --------------------------------------------------------------
 
@@ -305,6 +366,7 @@ def run(
     transport: str = "inproc",
     key: Callable[[list[bytes]], Hashable] | None = None,
     trace: str = "adaptive",
+    relay: bool = False,
 ) -> Lab:
     """Bring a topology to life: a thread per node, real sockets.
 
@@ -321,12 +383,16 @@ def run(
             the last frame is used, and an event says so.
         trace: ``adaptive`` traces every message at rates that a person can follow and a sample above;
             ``full`` traces every message at any rate, whatever it costs.
+        relay: whether tcp connections pass through a relay within the lab, so that the network can be
+            disturbed by `zlab.faults` such as ``Cut`` and ``Bandwidth``. Without it a lab's sockets are
+            connected with nothing between them.
 
     Returns:
         The running lab.
 
     Raises:
-        TopologyError: an option or address that ZeroMQ does not take; nothing is left open.
+        TopologyError: an option or address that ZeroMQ does not take, or a relay with nothing to carry; nothing is
+            left open.
         ValueError: a ``trace`` that is neither.
 
     Example:
@@ -337,4 +403,4 @@ def run(
     if not isinstance(topology, Topology):
         raise TopologyError(f"{topology!r} is not a topology: give zlab.patterns.pipeline() or zlab.Topology(...)")
     registry.make_room()
-    return Lab(topology, transport, key=key, trace=trace)
+    return Lab(topology, transport, key=key, trace=trace, relay=relay)

@@ -89,6 +89,11 @@ class Counts(NamedTuple):
     copied: int = 0
     """Messages that a fault sent once more; they are not in `sent`."""
 
+    @property
+    def left(self) -> int:
+        """Messages that have left the socket: what was sent, without what a fault kept, with what it sent again."""
+        return self.sent - self.swallowed + self.copied
+
 
 class Meter(Protocol):
     """What a probe counts with, as far as others look at it."""
@@ -147,6 +152,10 @@ class Filter:
     """What it asks for now, and what its own count has more than that one's."""
     ended: int | None = None
     """What it had sent when the subscriber went."""
+    swallowed: int = 0
+    """Messages that would have matched, and that a fault let go no further; written by the publisher's thread."""
+    copied: int = 0
+    """Messages that matched once more, because a fault sent them again; written likewise."""
 
     @property
     def prefixes(self) -> tuple[bytes, ...]:
@@ -169,7 +178,7 @@ class Filter:
     def filtered(self) -> int:
         """Messages sent meanwhile that did not match."""
         ended = self.publisher.counts().sent if self.ended is None else self.ended
-        return max(0, ended - self.began - self.matched)
+        return max(0, ended - self.began - self.swallowed - self.matched + self.copied)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from zlab.ledger.cost import Cost
     from zlab.ledger.reading import Reading
+    from zlab.sockets import OptionValue
     from zlab.topology import Link, Topology
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
@@ -73,6 +74,7 @@ class Book:
         self._by_recording: dict[Recording, Subscription] = {}
         self._capacities = [self._capacity(link) for link in topology.links]
         self._publishers = Counter(link.receiver for link in topology.links)
+        self._changed: set[int] = set()  # links whose sockets had other options before
         self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
         for i, link in enumerate(topology.links):
             self._index[link.sender, link.receiver].append(i)
@@ -138,6 +140,23 @@ class Book:
         for _, _, rows in self._past:
             rows.extend([Row(0, 0, 0, {}, {})] * len(fresh))
 
+    def alter(self, options: Mapping[str, Mapping[str, OptionValue]]) -> None:
+        """Take in socket options that have changed; what a queue held before may be more than it would take now.
+
+        Args:
+            options: for each socket that was ever changed, all of its options.
+        """
+        for name, changed in options.items():
+            if dict(self._specs[name].options) != dict(changed):
+                self._specs[name] = replace(self._specs[name], options=changed)
+                self._changed |= {i for i, k in enumerate(self.topology.links) if name in {k.sender, k.receiver}}
+                for life in self._subscriptions[name]:
+                    life.overflow = CONFLATED if changed.get("conflate") and not life.received else life.overflow
+        self._capacities = [self._capacity(link) for link in self.topology.links]
+        for exchange in self._exchanges:
+            if any(self._conflates(self.topology.links[ray.link]) for ray in exchange.rays):
+                exchange.conflate()
+
     # --- one tick ------------------------------------------------------------------------------
 
     def take(self, reading: Reading, retired: Mapping[Recording, Counts], now: int, began: int) -> list[Flight]:
@@ -157,9 +176,20 @@ class Book:
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         for exchange in self._exchanges:
-            exchange.update(first, second, idle=reading.idle, closed=reading.closed, live=reading.live, at=reading.at)
+            exchange.update(
+                first,
+                second,
+                idle=reading.idle,
+                closed=reading.closed,
+                live=reading.live,
+                at=reading.at,
+                strikes=reading.strikes,
+            )
         self._enrol([*reading.second, *retired])
         self._learn_proxies(reading.second)
+        struck = {strike.receiver: strike.reason for strike in reading.strikes}
+        for life in self._by_recording.values():
+            life.strike(struck.get(life.receiver.name, ""))
         matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
         for match in matches:
             subscription = self._by_recording.get(match.recording)
@@ -280,7 +310,7 @@ class Book:
             row = life.row(
                 received=life.received,
                 capacity=self._capacities[index],
-                exact_capacity=link.endpoint in self._inproc,
+                exact_capacity=link.endpoint in self._inproc and index not in self._changed,
                 stopped=stopped,
             )
             if publishers > 1:
@@ -329,6 +359,7 @@ class Book:
             byte_rate=rate * mean,
             capacity=self._capacities[index],
             latency=self._latest[index],
+            duplicated=row.duplicated,
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:

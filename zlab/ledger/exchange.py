@@ -7,14 +7,18 @@ Where a star has one centre, each of its rays is known too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zlab.ledger.reading import Strike
     from zlab.recording import Counts
 
+SWALLOWED = "fault (drop)"
+"""Why a message is called dropped that a fault let go no further."""
+_BLAMED = 2.0  # seconds after a link is whole again for which it is blamed for what turns out to be missing
 _SETTLED = 1.0  # seconds: how long a gap must stand, with every receiver waiting, before it is called unaccounted
 _APART = 0.05  # seconds between two looks that must agree on what is gone
 
@@ -30,6 +34,8 @@ class Row:
     lost: Mapping[str, int]
     filtered: int = 0
     uncertain: int = 0
+    duplicated: int = 0
+    """How many of the expected are copies that a fault made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,9 @@ class Exchange:
         )
         self._conflates = conflates
         self._holds = holds
-        self._touched: set[str] = set()  # sockets whose node was killed or failed
+        self._touched: set[str] = set()  # sockets whose node was killed or failed, or whose link was broken
+        self._blame, self._struck = self._reason, 0.0  # why what turns out to be missing is, and since when
+        self._gone: dict[tuple[str, str], int] = {}  # what is certainly gone, by the word and the reason for it
         self._dead: set[str] = set()  # nodes that were killed and not started again
         self._keeps = any(ray.keeps for ray in rays)
         self._least = 0  # messages that are certainly gone
@@ -77,12 +85,20 @@ class Exchange:
         self._seen = (0, 0)
         self._live: frozenset[str] = frozenset()
 
+    def conflate(self) -> None:
+        """From now on a socket of the group keeps only its last message."""
+        if not self._conflates:
+            self._conflates = True
+            self._reason = self._blame = ("dropped", "conflated")
+
     def inherit(self, other: Exchange) -> None:
         """Take over what is known of links that are now part of this group."""
         self._touched |= other._touched
         self._dead |= other._dead
         self._least += other._least
         self._most += other._most
+        for why, amount in other._gone.items():
+            self._gone[why] = self._gone.get(why, 0) + amount
         self._live |= other._live
 
     def update(
@@ -94,11 +110,12 @@ class Exchange:
         closed: frozenset[str],
         live: frozenset[str],
         at: float,
+        strikes: Sequence[Strike] = (),
     ) -> None:
         """Take one reading; ``at`` in seconds since the lab started."""
         self._live = live or self._live  # of a lab that has stopped, those that lived to its end
-        sent_first = sum(first[s].sent for s in self.senders)
-        sent = sum(second[s].sent for s in self.senders)
+        sent_first = sum(first[s].left for s in self.senders)
+        sent = sum(second[s].left for s in self.senders)
         received_first = sum(first[r].received for r in self.receivers)
         received = sum(second[r].received for r in self.receivers)
         struck = {s for s in (*self.senders, *self.receivers) if s in closed}
@@ -106,6 +123,8 @@ class Exchange:
         if struck:
             self._touched |= struck
             self._most = gap
+            self._blame = self._reason
+        self._strike(strikes, gap, at)
         self._dead = {node for node in self._dead | set(map(_node, closed)) if node not in live}
         if not self._keeps and all(_node(r) in self._dead for r in self.receivers):
             self._least = gap  # a queue goes with its receiver
@@ -122,14 +141,36 @@ class Exchange:
         if self._holds is not None:
             self._least = max(self._least, sent_first - received - self._holds)
         self._least = min(self._least, gap)
+        self._attribute()
         if not waiting or self._seen != (sent, received):
             self._stands = at
         self._settled = at - self._stands
         self._seen = (sent, received)
 
+    def _strike(self, strikes: Sequence[Strike], gap: int, at: float) -> None:
+        """Learn that links of the group are broken, or were."""
+        met = {(ray.sender, ray.receiver) for ray in self.rays}
+        for strike in strikes:
+            if (strike.sender, strike.receiver) in met:
+                self._touched |= {strike.sender, strike.receiver}
+                self._most = gap
+                self._blame, self._struck = ("lost", strike.reason), at
+        if self._reason[0] == "dropped" and at - self._struck > _BLAMED:
+            self._blame = self._reason
+
+    def _attribute(self) -> None:
+        """Say of what is gone since the last look why; or take back what has come after all."""
+        news = self._least - sum(self._gone.values())
+        if news > 0:
+            self._gone[self._blame] = self._gone.get(self._blame, 0) + news
+        for why in reversed(tuple(self._gone)):
+            back = min(self._gone[why], max(0, -news))
+            self._gone[why] -= back
+            news += back
+
     def rows(self, totals: Mapping[str, Counts], *, stopped: bool) -> dict[int, Row]:
-        """A row for each link; together they add up to what was sent."""
-        sent = {s: totals[s].sent for s in self.senders}
+        """A row for each link; together they add up to what was sent, and sent again by a fault."""
+        sent = {s: totals[s].left for s in self.senders}
         received = {r: totals[r].received for r in self.receivers}
         total_sent = max(sum(sent.values()), sum(received.values()))
         gap = total_sent - sum(received.values())
@@ -145,6 +186,7 @@ class Exchange:
         holding = self._holding(room)
         waiting = _deal(queued, holding, room)
         vague = queued if queued and len(holding) > 1 else 0
+        causes = dict(self._gone)
         rows: dict[int, Row] = {}
         for ray in self.rays:
             lost, queue, came = gone.get(ray.link, 0), waiting.get(ray.link, 0), delivered[ray.link]
@@ -152,8 +194,7 @@ class Exchange:
                 came = max(0, sent[ray.sender] - lost - queue)
             uncertain = max(doubtful, vague) if star else max(doubtful, vague, came)
             final = {"lab stopped": queue} if stopped and queue else {}
-            dropped = {self._reason[1]: lost} if lost and explained and self._reason[0] == "dropped" else {}
-            loss = {self._reason[1]: lost} if lost and explained and self._reason[0] == "lost" else {}
+            dropped, loss = self._reasons(causes, lost) if explained else ({}, {})
             rows[ray.link] = Row(
                 expected=came + lost + queue,
                 delivered=came,
@@ -162,6 +203,35 @@ class Exchange:
                 lost=loss | final,
                 uncertain=uncertain,
             )
+        return self._with_faults(rows, totals)
+
+    @staticmethod
+    def _reasons(causes: dict[tuple[str, str], int], lost: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Take so many of what is gone, with the reasons for it: dropped, and lost."""
+        told: dict[str, dict[str, int]] = {"dropped": {}, "lost": {}}
+        for (word, reason), amount in tuple(causes.items()):
+            part = min(amount, lost)
+            if part:
+                told[word][reason] = part
+                causes[word, reason] -= part
+                lost -= part
+        return told["dropped"], told["lost"]
+
+    def _with_faults(self, rows: dict[int, Row], totals: Mapping[str, Counts]) -> dict[int, Row]:
+        """Add what a fault kept, and mark what it sent again: to which of several peers, nobody can tell."""
+        for sender in self.senders:
+            swallowed, copied = totals[sender].swallowed, totals[sender].copied
+            mine: dict[int, int | None] = {ray.link: None for ray in self.rays if ray.sender == sender}
+            kept, again = _share(swallowed, mine), _share(copied, mine)
+            for link in mine if swallowed or copied else ():
+                row, gone = rows[link], kept.get(link, 0)
+                rows[link] = replace(
+                    row,
+                    expected=row.expected + gone,
+                    dropped={**row.dropped, SWALLOWED: gone} if gone else row.dropped,
+                    uncertain=max(row.uncertain, gone + again[link]) if len(mine) > 1 else row.uncertain,
+                    duplicated=again[link],
+                )
         return rows
 
     def _delivered(self, sent: Mapping[str, int], received: Mapping[str, int]) -> dict[int, int]:
@@ -212,6 +282,7 @@ def split(row: Row, parts: int) -> list[Row]:
                 lost,
                 part(row.filtered, number),
                 row.expected,
+                part(row.duplicated, number),
             )
         )
     return shares
@@ -231,6 +302,7 @@ def plus(one: Row, other: Row) -> Row:
         merged(one.lost, other.lost),
         filtered=one.filtered + other.filtered,
         uncertain=one.uncertain + other.uncertain,
+        duplicated=one.duplicated + other.duplicated,
     )
 
 

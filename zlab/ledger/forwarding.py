@@ -46,7 +46,7 @@ def through_proxies(
         came = [totals[r].received for r in receivers]
         # A publisher sends to each of its subscribers what others send to one.
         arrived = max(came, default=0) if specs[far].type in _PUBLISHERS else sum(came)
-        offered = sum(totals[s].sent for s in senders)
+        offered = sum(totals[s].left for s in senders)
         per_message = _frames_per_message(senders, near, totals, specs)
         messages = max(int(frames / per_message) if per_message else 0, arrived)
         messages = min(messages, offered) if senders and not strangers.intersection(senders) else messages

@@ -60,6 +60,7 @@ def ledger(snapshot: Snapshot, links: Iterable[Link]) -> pd.DataFrame:
                 "unaccounted": figures.unaccounted,
                 "filtered": figures.filtered,
                 "uncertain": figures.uncertain,
+                **({"duplicated: fault": figures.duplicated} if figures.duplicated else {}),
                 **{f"dropped: {k}": v for k, v in figures.dropped.items()},
                 **{f"lost: {k}": v for k, v in figures.lost.items()},
             }

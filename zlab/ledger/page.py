@@ -63,7 +63,7 @@ class _Kind:
 
 _LINKS = _Kind(
     LinkFigures,
-    ("expected", "delivered", "queued", "filtered", "uncertain", "bytes"),
+    ("expected", "delivered", "queued", "filtered", "uncertain", "bytes", "duplicated"),
     ("rate", "byte_rate"),
     ("dropped", "lost", "latency"),
 )

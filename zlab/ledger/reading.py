@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Strike:
+    """A link was broken since the last tick, or is broken now, and what was under way may be gone."""
+
+    sender: str
+    receiver: str
+    reason: str
+    """Such as ``link cut``: what a message is lost by that turns out to be missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read of a lab at one tick.
 
@@ -35,3 +45,5 @@ class Reading:
     stopped: bool
     full: bool
     """Whether every message was traced since the last tick."""
+    strikes: tuple[Strike, ...] = ()
+    """The links that are broken, or were since the last tick."""

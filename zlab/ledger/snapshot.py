@@ -103,6 +103,8 @@ class LinkFigures:
     """Messages that the high-water marks let queue here; 0 where there is no limit."""
     latency: LatencyFigures | None
     """Of the last seconds, or None where nothing was traced."""
+    duplicated: int = 0
+    """How many of the expected are copies that a fault made."""
 
     @property
     def unaccounted(self) -> int:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import Row
+from zlab.ledger.exchange import SWALLOWED, Row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zlab.recording import Filter, Recording
 
 NOT_JOINED = "not yet joined"
@@ -40,12 +42,19 @@ class Subscription:
     not_joined: int = 0
     high_water: int = 0
     killed: int = 0
+    cut: dict[str, int] = field(default_factory=dict)
+    """What was gone when its link was broken, by the reason."""
+    blame: str = ""
+    """The reason why its link was broken, until a message has come that was sent after."""
     joined: set[int] = field(default_factory=set)
     """The filters (by id) of publishers of which a message has come."""
     _least: int = 0
     _candidate: int = 0
     _expected_before: int = 0
     _asked: float = 0.0
+    _whole: int | None = None
+    """What it was promised when its link was whole again."""
+    _received_whole: int = 0
 
     @property
     def expected(self) -> int:
@@ -55,7 +64,14 @@ class Subscription:
     @property
     def known(self) -> int:
         """Messages of which it is known that they will never come."""
-        return self.not_joined + self.high_water + self.killed
+        return self.not_joined + self.high_water + self.killed + sum(self.cut.values())
+
+    def strike(self, reason: str) -> None:
+        """Learn that its link is broken for a reason, or, for none, that it is whole."""
+        if reason:
+            self.blame, self._whole = reason, None
+        elif self.blame and self._whole is None:
+            self._whole, self._received_whole = self.expected, self.received
 
     def note_match(self, publisher: str, wanted: Filter, matched: int, rank: int) -> None:
         """Learn from a message that was traced at both ends.
@@ -74,6 +90,11 @@ class Subscription:
         before = sum(f.matched for f in lives[: lives.index(wanted)])
         missing = max(0, before + matched - rank)
         news = missing - self.known
+        if self.blame and news > 0:
+            self.cut[self.blame] = self.cut.get(self.blame, 0) + news
+            news = 0
+        if self._whole is not None and before + matched > self._whole:
+            self.blame, self._whole = "", None
         if news <= 0:
             self.joined.add(id(wanted))
             return
@@ -106,6 +127,10 @@ class Subscription:
             self._least = min(candidate, self._candidate)
         self._candidate = candidate
         self._least = max(0, min(self._least, expected - received))
+        if self._whole is not None and idle and len(self.filters) > 1 and received > self._received_whole:
+            # The ranks of several publishers do not tell which messages are gone: what is by now was gone then.
+            self.cut[self.blame] = self.cut.get(self.blame, 0) + max(0, self._least - self.known)
+            self.blame, self._whole = "", None
 
     def row(self, *, received: int, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
         """What the ledger says of it."""
@@ -115,8 +140,9 @@ class Subscription:
         not_joined = min(self.not_joined, missing)
         high_water = min(self.high_water, missing - not_joined)
         killed = min(self.killed, missing - not_joined - high_water)
+        cut = _within(self.cut, missing - not_joined - high_water - killed)
         # Seen to be missing by its absence alone: at a receiver that waits in vain.
-        unseen = missing - not_joined - high_water - killed
+        unseen = missing - not_joined - high_water - killed - sum(cut.values())
         waiting = gap - missing
         uncertain = 0
         if self.ended:
@@ -126,10 +152,12 @@ class Subscription:
                 not_joined += waiting
                 uncertain = waiting
             waiting = 0
-        if unseen:
-            if self.publisher_ended or self.ended:
-                killed += unseen
-            elif not self.joined and not exact_capacity and self.overflow != CONFLATED:
+        if self.publisher_ended or self.ended:
+            killed += unseen
+        elif self.blame:
+            cut[self.blame] = cut.get(self.blame, 0) + unseen
+        elif unseen:
+            if not self.joined and not exact_capacity and self.overflow != CONFLATED:
                 not_joined += unseen
             else:
                 high_water += unseen
@@ -138,24 +166,34 @@ class Subscription:
             waiting = capacity
         elif waiting and (not capacity or waiting > capacity):
             uncertain = waiting
-        lost = {KILLED: killed} if killed else {}
+        lost = {reason: amount for reason, amount in ({KILLED: killed} | cut).items() if amount}
         if stopped and waiting:
             lost["lab stopped"] = waiting
             waiting = 0
-        dropped = {NOT_JOINED: not_joined, self.overflow: high_water}
+        swallowed = sum(f.swallowed for lives in self.filters.values() for f in lives)
+        dropped = {NOT_JOINED: not_joined, self.overflow: high_water, SWALLOWED: swallowed}
         return Row(
-            expected=expected,
+            expected=expected + swallowed,
             delivered=received,
             queued=waiting,
             dropped={k: v for k, v in dropped.items() if v},
             lost=lost,
             uncertain=uncertain,
+            duplicated=sum(f.copied for lives in self.filters.values() for f in lives),
         )
+
+
+def _within(amounts: Mapping[str, int], most: int) -> dict[str, int]:
+    """As much of these amounts as does not exceed the most."""
+    kept: dict[str, int] = {}
+    for reason, amount in amounts.items():
+        kept[reason] = min(amount, most - sum(kept.values()))
+    return kept
 
 
 def portion(row: Row, life: Subscription, publisher: str) -> Row:
     """One publisher's part of what a subscriber of several got, in proportion to what matched."""
-    matched = {name: sum(f.matched for f in lives) for name, lives in life.filters.items()}
+    matched = {name: sum(f.matched + f.swallowed for f in lives) for name, lives in life.filters.items()}
     total = sum(matched.values())
     if not total:
         return Row(0, 0, 0, {}, {})
@@ -175,4 +213,6 @@ def portion(row: Row, life: Subscription, publisher: str) -> Row:
     lost = {k: part(v) for k, v in row.lost.items()}
     delivered = max(0, matched[publisher] - queued - sum(dropped.values()) - sum(lost.values()))
     gap = row.expected - row.delivered
-    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=row.uncertain + gap if gap else 0)
+    copied = sum(f.copied for f in life.filters[publisher])
+    uncertain = row.uncertain + gap if gap else 0
+    return Row(matched[publisher], delivered, queued, dropped, lost, uncertain=uncertain, duplicated=copied)

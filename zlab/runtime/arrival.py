@@ -8,8 +8,9 @@ the other, and a lab's contexts have one each. So:
    ZMQ_IMMEDIATE), its mailbox is seen to be empty (ZMQ_FD) and its thread asleep: it has dealt with what it was sent.
 2. A fence: messages pass between two sockets of our own in the subscriber's context. Each takes the I/O thread
    another round, and within a whole round it has written what the subscriber has to say to the kernel.
-3. The kernel has nothing on the subscriber's side that the other has not received, then nothing on the publisher's
-   that has not been read: the publisher's I/O thread has taken all of it.
+3. The kernel has nothing on the subscriber's side that the other has not received, then nothing waits in the lab's
+   relay, where there is one, then nothing on the publisher's that has not been read: the publisher's I/O thread
+   has taken all of it.
 4. A fence in the publisher's context: what it has taken it has put into the publisher's queue.
 5. The monitors of both ends have told of no disconnection meanwhile.
 
@@ -155,15 +156,27 @@ def facing(fd: int, others: Iterable[int]) -> tuple[int, ...]:
     return others
 
 
-def taken(written: Iterable[int], read: Iterable[int]) -> bool:
-    """Whether all that was written to some connections has been read at their other ends, as the kernel tells."""
+def taken(written: Iterable[int], read: Iterable[int], carried: Callable[[], bool]) -> bool:
+    """Whether all that was written to some connections has been read at their other ends, as the kernel tells.
+
+    Args:
+        written: where it was written.
+        read: the other ends.
+        carried: whether what stands between them, if anything does, has passed on all that it has taken.
+    """
     written, read = tuple(written), tuple(read)
-    if not all(not _unsent(fd) or any(_received(fd, other) for other in read) for fd in written):
+    if not all(not unsent(fd) or any(_received(fd, other) for other in read) for fd in written):
         return False
-    return not any(_asked(fd, termios.FIONREAD) for fd in read)  # asked after the others
+    return carried() and not any(unread(fd) for fd in read)  # asked after the others
 
 
-def _unsent(fd: int) -> bool:
+def unread(fd: int) -> int:
+    """Bytes that have come and have not been read."""
+    return _asked(fd, termios.FIONREAD)
+
+
+def unsent(fd: int) -> bool:
+    """Whether anything that was written has not been received by the other side."""
     if sys.platform == "darwin":  # pragma: no cover - SO_NWRITE
         with suppress(OSError), _copy(fd) as copy:
             return copy.getsockopt(socket.SOL_SOCKET, 0x1024) > 0
@@ -238,6 +251,7 @@ class Arrivals:
         handed_over: Callable[[], bool],
         crossings: int,
         between: Callable[[], tuple[Iterable[int], Iterable[int]]],
+        carried: Callable[[], bool],
     ) -> Generator[None, None, bool]:
         """The five steps that this module describes; returns whether both ends are still being heard.
 
@@ -248,6 +262,7 @@ class Arrivals:
             crossings: how often the fence is crossed in the subscriber's context.
             between: tells the file descriptors on which the subscription may have been written, and those from
                 which the publisher reads it.
+            carried: whether what stands between these, if anything does, has passed on all that it has taken.
 
         Raises:
             ZMQError: a context ends.
@@ -255,7 +270,7 @@ class Arrivals:
         while not handed_over():
             yield
         yield from self._cross(subscriber, crossings)
-        while not taken(*between()):
+        while not taken(*between(), carried):
             yield
         yield from self._cross(publisher, 1)
         return self._monitors.drain(subscriber) and self._monitors.drain(publisher)

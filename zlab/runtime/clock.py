@@ -65,6 +65,7 @@ class Clock:
         self._listeners: list[Listener] = []
         self._quit = threading.Event()
         self._lock = threading.Lock()  # a tick may also be asked for
+        self._altered: object = None
         self._sequence = 0
         self._events_seen = 0
         self._events: tuple[Event, ...] = ()  # seen, and not yet published
@@ -169,6 +170,9 @@ class Clock:
         run = self._run
         if run.discover():
             self.book.grow(run.topology, _inproc(run), run.strangers)
+        if isinstance(run, Run) and run.altered is not self._altered:
+            self._altered = run.altered
+            self.book.alter(self._altered)
         retired = run.recordings.take_retired()
         live = run.recordings.known
         # Never in a variable: this frame is one of them, and would keep itself and all that it knows.
@@ -208,6 +212,7 @@ class Clock:
             closed=frozenset() if run.stopped else frozenset(r.name for r in retired),
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
+            strikes=run.disturbances.strikes() if isinstance(run, Run) else (),
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))

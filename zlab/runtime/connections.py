@@ -414,6 +414,7 @@ class Connections:
                 handed_over=lambda: not by_its_thread or at_rest(mailbox, self._node(node)[1]),
                 crossings=rounds(wanted, len(sub.accepted)),
                 between=lambda: self._between(meeting, last, subscriber),
+                carried=lambda: self._endpoints.carried(meeting.connector, meeting.endpoint),
             )
             with self.changed:
                 same = self._ends.get(subscriber) is sub and self._ends.get(publisher) is pub

@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zlab.sockets import TopologyError
 from zlab.topology import TRANSPORTS, is_url
+
+if TYPE_CHECKING:
+    from zlab.runtime.relay import Relay
 
 
 class Endpoints:
@@ -23,6 +27,8 @@ class Endpoints:
             raise TopologyError(f"no transport {transport!r}: choose one of {', '.join(TRANSPORTS)}")
         self.transport = transport
         self.urls: dict[str, str] = {}
+        self.relay: Relay | None = None
+        """What carries the bytes of tcp connections, if anything does."""
         self._folder: str | None = None
 
     def to_bind(self, endpoint: str) -> str:
@@ -53,6 +59,21 @@ class Endpoints:
             return f"ipc://{self._folder}/{endpoint}"
         return f"inproc://{endpoint}"
 
+    def to_connect(self, socket: str, endpoint: str) -> str:
+        """The URL that a socket, named ``node.socket``, is to connect to: that of the relay where there is one.
+
+        Raises:
+            KeyError: a tcp name that nobody has bound yet.
+        """
+        url = self.of(endpoint)
+        if self.relay is None or not url.startswith("tcp://"):
+            return url
+        return self.relay.route((socket, endpoint), url)
+
+    def carried(self, socket: str, endpoint: str) -> bool:
+        """Whether the relay, where there is one, has passed on all that it has taken of a socket's connection."""
+        return self.relay is None or self.relay.empty((socket, endpoint))
+
     def bound(self, endpoint: str, url: str) -> None:
         """Remember the URL that a bind gave."""
         self.urls[endpoint] = url
@@ -61,8 +82,14 @@ class Endpoints:
         """Whether this endpoint lives within one context."""
         return endpoint.startswith("inproc://") if is_url(endpoint) else self.transport == "inproc"
 
+    def uses_tcp(self, endpoint: str) -> bool:
+        """Whether connections to this endpoint are made by tcp."""
+        return endpoint.startswith("tcp://") if is_url(endpoint) else self.transport == "tcp"
+
     def close(self) -> None:
-        """Remove the files of ipc endpoints."""
+        """End the relay, and remove the files of ipc endpoints."""
+        if self.relay is not None:
+            self.relay.close()
         for url in self.urls.values():
             if url.startswith("ipc://") and self._folder is not None and url.startswith(f"ipc://{self._folder}"):
                 Path(url.removeprefix("ipc://")).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,36 @@ _FINE = 0.001  # seconds before its time that a thread stops waiting for a chang
 class NodeGate:
     """What holds for one node: its faults, and whether it is let go because it must end."""
 
-    def __init__(self, world: World, faults: Callable[[], tuple[Fault, ...]]) -> None:
+    def __init__(
+        self, world: World, faults: Callable[[str], tuple[Fault, ...]], *, pass_by: Callable[[str], None]
+    ) -> None:
         """Stand open.
 
         Args:
             world: what holds for the whole lab.
-            faults: tells the faults that disturb the node now, in the order in which they came.
+            faults: tells the faults that disturb a socket of the node now, in the order in which they came.
+            pass_by: called in the node's thread before a message of a socket passes.
         """
         self.world = world
         self.faults = faults
+        self.pass_by = pass_by
         self.released = False
+
+    def rest(self, seconds: float) -> None:
+        """Wait in the node's thread for so many seconds.
+
+        Raises:
+            NodeEnded: the node is being ended meanwhile.
+        """
+        until = time.monotonic() + seconds
+        with self.world.lock:
+            while True:
+                if self.released:
+                    raise NodeEnded
+                rest = until - time.monotonic()
+                if rest <= 0:
+                    return
+                self.world.changed.wait(min(_TICK, rest))
 
     def release(self) -> None:
         """Hold the node no longer: it is ending, and its next message goes no further."""
@@ -75,7 +96,8 @@ class SocketGate:
         """
         node, world = self._node, self._node.world
         came = time.monotonic()
-        holds = [(fault, fault.hold(direction, frames)) for fault in node.faults()]
+        name = self._recording.name
+        holds = [(fault, fault.hold(direction, frames)) for fault in node.faults(name)]
         passage = Passage(self._points[direction], self._recording, frames)
         with world.lock:
             world.standing.append(passage)
@@ -95,17 +117,26 @@ class SocketGate:
             with world.lock:
                 world.standing.remove(passage)
         self._passed[direction] = time.monotonic()
-        times = 1
-        for fault in node.faults():
-            times *= fault.times(direction, frames)
+        node.pass_by(name)
+        times = math.prod(fault.times(direction, frames) for fault in node.faults(name))
+        if times != 1 and direction is Direction.SEND and self._recording.filters:
+            _note(self._recording, bytes(frames[0]), times)
         return times
 
     def _due(self, passage: Passage, came: float, holds: Sequence[tuple[Fault, float]]) -> float:
         """When a message may pass at the earliest, on the monotonic clock."""
-        lasting = self._node.faults()  # one that is taken away lets go of what it held
+        lasting = self._node.faults(self._recording.name)  # one that is taken away lets go of what it held
         due = came + sum(hold for fault, hold in holds if any(fault is one for one in lasting))
         pace = self._node.world.pace(passage.point)
         if pace < 1 and not passage.let:
             direction = passage.point.direction
             due = max(due, self._passed[direction] + 1 / (pace * max(self._natural(direction), 1e-3)))
         return due
+
+
+def _note(publisher: Recording, head: bytes, times: int) -> None:
+    """Count for whom a message was that a fault keeps, or sends again; in the publisher's thread, as its probe does."""
+    for wanted in publisher.filters:
+        if head.startswith(wanted.prefixes):
+            wanted.swallowed += times == 0
+            wanted.copied += max(0, times - 1)

@@ -64,7 +64,7 @@ class Life:
         self._function = function
         self._connections = connections
         self._report = report
-        self._sockets: dict[str, ProbedSocket[Any]] = {}
+        self.sockets: dict[str, ProbedSocket[Any]] = {}
         self._shared = shared
         self._context: zmq.Context[Any] = shared if shared is not None else zmq.Context()
         self._terminator: threading.Thread | None = None
@@ -73,13 +73,14 @@ class Life:
         self._ending: NodeState | None = None
         self._left = False  # the function is over
         self._given_up = False  # nobody waits for that any more
+        self._late: tuple[Endpoints, float] | None = None
         try:
             for key, spec in node.sockets.items():
                 recording = Recording(node.name, key, str(spec.type))
                 pass_by = SocketGate(gate, recording, natural=partial(natural, key))
                 kind = getattr(zmq, spec.type)
                 socket: Any = self._context.socket(kind)
-                self._sockets[key] = socket
+                self.sockets[key] = socket
                 probe(socket, recording, recordings, pass_by)
                 self.recordings[key] = recording
                 apply_options(f"{node.name}.{key}", spec, socket)
@@ -106,7 +107,7 @@ class Life:
                 url = endpoints.to_bind(endpoint)
                 self._bind_one(key, url, limit)
                 bound = (
-                    self._sockets[key].getsockopt_string(zmq.LAST_ENDPOINT)
+                    self.sockets[key].getsockopt_string(zmq.LAST_ENDPOINT)
                     if url.startswith("tcp") or url.endswith("*")
                     else url
                 )
@@ -118,7 +119,7 @@ class Life:
         deadline = time.monotonic() + limit
         while True:
             try:
-                self._sockets[key].bind(url)
+                self.sockets[key].bind(url)
             except zmq.ZMQError as error:
                 if error.errno == zmq.EADDRINUSE and time.monotonic() < deadline:
                     time.sleep(0.02)
@@ -140,13 +141,17 @@ class Life:
         """
         for key, spec in self.node.sockets.items():
             for endpoint in spec.connects:
-                url = endpoints.of(endpoint)
+                url = endpoints.to_connect(f"{self.node.name}.{key}", endpoint)
                 self._connections.connecting(f"{self.node.name}.{key}", endpoint, url)
                 try:
-                    self._sockets[key].connect(url)
+                    self.sockets[key].connect(url)
                 except zmq.ZMQError as error:
                     raise TopologyError(f"{self.node.name}.{key} cannot connect to {url}: {error}") from error
                 self._report("connect", self.node.name, key, url)
+
+    def connect_late(self, endpoints: Endpoints, seconds: float) -> None:
+        """Have the node's own thread connect, so many seconds after it has started."""
+        self._late = endpoints, seconds
 
     def start(self, go: threading.Event) -> None:
         """Start the thread; the function runs once ``go`` is set."""
@@ -161,8 +166,12 @@ class Life:
         error: BaseException | None = None
         try:
             go.wait()
+            if self._late is not None and self._ending is None:
+                endpoints, seconds = self._late
+                self.gate.rest(seconds)
+                self.connect(endpoints)
             if self._ending is None:
-                self._function(**self._sockets)
+                self._function(**self.sockets)
         except BaseException as raised:  # noqa: BLE001 - a failing node must not take the lab down
             error = raised
         while not self._left:
@@ -179,7 +188,7 @@ class Life:
                 if (
                     self._context is not self._shared
                 ):  # while the function's frame holds them: nobody else may know them
-                    close_all(self._context, but=self._sockets.values())
+                    close_all(self._context, but=self.sockets.values())
                 if self._given_up:  # nobody waits any more
                     self.state = self._ending
                     self._close_sockets(linger=0)
@@ -201,6 +210,11 @@ class Life:
         """How it was asked to end, or None."""
         return self._ending if self.state is not NodeState.FAILED else None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no thread uses its sockets, though they are open."""
+        return self._left and self.state is NodeState.FINISHED
+
     def begin_end(self, state: NodeState) -> None:
         """Ask the node to end, without waiting for it."""
         with self._over:
@@ -211,7 +225,7 @@ class Life:
                 recording.forwarded.read()  # what it has moved is told only while it runs
         self.gate.release()
         # Before the context ends: from then on libzmq takes no option, and a socket that lingers holds it up for ever.
-        drop_unsent(self._sockets.values())
+        drop_unsent(self.sockets.values())
         if self._context is not self._shared:
             drop_unsent(tuple(getattr(self._context, "_sockets", ())))
         if self._context is not self._shared and self._terminator is None:
@@ -282,7 +296,7 @@ class Life:
             for recording in self.recordings.values():
                 if recording.forwarded is not None:
                     recording.forwarded.close()
-            for socket in self._sockets.values():
+            for socket in self.sockets.values():
                 if not socket.closed:
                     socket.close(linger)
             self._connections.ended(self.node.name, self._ending or self.state)

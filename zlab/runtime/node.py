@@ -12,6 +12,7 @@ from zlab.ledger.snapshot import NodeState
 from zlab.recording import Direction
 from zlab.runtime.gates import NodeGate
 from zlab.runtime.life import Life, Report
+from zlab.runtime.overrides import Altered, Overrides
 
 if TYPE_CHECKING:
     import threading
@@ -47,13 +48,16 @@ class RunningNode:
         connections: Connections,
         shared: zmq.Context[Any] | None,
         report: Report,
+        altered: Altered,
     ) -> None:
         """Prepare the node; nothing is opened yet."""
         self.node = node
         self.name = node.name
         # Each lab tunes its own copy: the topology stays data.
         self.function = copy.copy(node.function) if is_dataclass(node.function) else node.function
-        self.faults: tuple[Fault, ...] = ()
+        self.faults: dict[str, tuple[tuple[object, Fault], ...]] = {}
+        """By socket: the faults that disturb its messages, each with the disturbance that it is a part of."""
+        self.overrides = Overrides(altered)
         self.rates: dict[tuple[str, Direction], float] = {}
         """The highest rate seen of each socket and direction at full speed, in messages per second."""
         self.since = time.perf_counter()
@@ -67,25 +71,32 @@ class RunningNode:
 
     def open(self) -> None:
         """Begin a life: make the sockets."""
+        names = {f"{self.name}.{key}": key for key in self.node.sockets}
+        for name in names:
+            self.overrides.renew(name)
         self.life = Life(
             self.node,
             function=self.function,
-            gate=NodeGate(self._world, lambda: self.faults),
+            gate=NodeGate(self._world, self._disturbing, pass_by=self._pass_by),
             natural=self._natural,
             recordings=self._recordings,
             connections=self._connections,
             shared=self._shared,
             report=self._report,
         )
+        for name, key in names.items():
+            self.overrides.apply(name, self.life.sockets[key], fresh=True)
 
     def bind(self, limit: float = 0.0) -> None:
         """Bind what is to be bound; tries again for so many seconds while an address is in use."""
         if self.life is not None:
             self.life.bind(self._endpoints, limit)
 
-    def connect(self) -> None:
-        """Connect what is to be connected."""
-        if self.life is not None:
+    def connect(self, late: float = 0.0) -> None:
+        """Connect what is to be connected; late, so many seconds after its thread has started."""
+        if self.life is not None and late:
+            self.life.connect_late(self._endpoints, late)
+        elif self.life is not None:
             self.life.connect(self._endpoints)
 
     def start(self, go: threading.Event) -> None:
@@ -120,7 +131,20 @@ class RunningNode:
 
     def gated(self, recording: Recording) -> bool:
         """Whether the messages of one of its sockets must come by the gate at all."""
-        return recording.name in self._world.watched or bool(self.faults)
+        name = recording.name
+        return name in self._world.watched or bool(self.faults.get(name)) or self.overrides.due(name)
+
+    def set_options(self, socket: str) -> None:
+        """Set what faults want of a socket, where that need not wait for the thread that owns it."""
+        if self.life is not None and self.life.idle:
+            self.overrides.apply(socket, self.life.sockets[socket.removeprefix(f"{self.name}.")])
+
+    def _pass_by(self, socket: str) -> None:
+        if self.life is not None and self.overrides.due(socket):
+            self.overrides.apply(socket, self.life.sockets[socket.removeprefix(f"{self.name}.")])
+
+    def _disturbing(self, socket: str) -> tuple[Fault, ...]:
+        return tuple(fault for _, fault in self.faults.get(socket, ()))
 
     def knobs(self) -> Mapping[str, float]:
         """What can be tuned, and how it stands."""

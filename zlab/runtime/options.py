@@ -1,4 +1,4 @@
-"""Socket options: set before a socket binds or connects."""
+"""Socket options: set before a socket binds or connects, or by a fault later."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import Any
 import zmq
 
 from zlab.sockets import Socket, TopologyError
+
+AT_ONCE = {
+    *("linger", "sndhwm", "rcvtimeo", "sndtimeo", "router_handover", "router_mandatory", "probe_router"),
+    *("xpub_nodrop", "xpub_verbose", "xpub_verboser", "req_correlate", "req_relaxed"),
+}
+"""What holds for connections that there are, too; all others for those that are made later (``zmq_setsockopt``)."""
+WITHHELD = {"rcvhwm", "hwm"}
+"""What must not be changed under a connection.
+
+libzmq 4.3.5, over every transport: who reads tells who writes how far it has come every half a mark. Once the mark is
+raised to more than twice what it was, a writer that stands at the old one waits for a word that does not come before
+more is read than there is.
+"""
 
 _SEVERAL = {"subscribe", "unsubscribe"}
 
@@ -23,9 +36,18 @@ def apply_options(name: str, spec: Socket, socket: zmq.Socket[Any]) -> None:
             raise TopologyError(f"{name}: {option} takes one value, not {value!r}")
         for one in values:
             try:
-                if option == "hwm":  # no option of libzmq's: pyzmq sets both marks
-                    socket.set_hwm(int(one))
-                else:
-                    socket.set(zmq.SocketOption[option.upper()], one.encode() if isinstance(one, str) else one)
+                set_option(socket, option, one)
             except (zmq.ZMQError, TypeError, ValueError, OverflowError) as error:
                 raise TopologyError(f"{name}: {spec.type} does not take {option}={one!r}: {error}") from error
+
+
+def set_option(socket: zmq.Socket[Any], option: str, value: Any) -> None:
+    """Set one option, spelt in lower case.
+
+    Raises:
+        ZMQError, TypeError, ValueError, OverflowError: libzmq does not take the value.
+    """
+    if option == "hwm":  # no option of libzmq's: pyzmq sets both marks
+        socket.set_hwm(int(value))
+    else:
+        socket.set(zmq.SocketOption[option.upper()], value.encode() if isinstance(value, str) else value)

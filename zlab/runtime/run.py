@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -16,18 +15,24 @@ from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy, message_cost, under_way
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
 from zlab.runtime.connections import Connections
+from zlab.runtime.disturbances import Disturbances
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.life import GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
+from zlab.runtime.overrides import When
 from zlab.runtime.place import begins, points
+from zlab.runtime.relay import Relay
 from zlab.runtime.steering import Steering
 from zlab.runtime.world import World
+from zlab.sockets import TopologyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from zlab.faults.fault import Fault
     from zlab.recording import Key, Recording
+    from zlab.runtime.chaos import Chaos
+    from zlab.sockets import OptionValue
     from zlab.topology import Topology
 
 EVENT_LIMIT = 10_000
@@ -41,7 +46,9 @@ _OVER = {NodeState.KILLED, NodeState.FAILED, NodeState.STOPPED}
 class Run:
     """All nodes of one lab."""
 
-    def __init__(self, topology: Topology, transport: str, *, key: Key | None = None, full: bool = False) -> None:
+    def __init__(
+        self, topology: Topology, transport: str, *, key: Key | None = None, full: bool = False, relay: bool = False
+    ) -> None:
         """Check everything, open every socket, and only then start the nodes.
 
         Args:
@@ -49,6 +56,7 @@ class Run:
             transport: what bare endpoint names become.
             key: what makes a message itself; None for its last frame.
             full: whether every message is to be traced, at any rate.
+            relay: whether tcp connections are to pass through a relay, so that the network can be disturbed.
 
         Raises:
             TopologyError: what this installation lacks, or an option or an address that ZeroMQ does not take;
@@ -59,6 +67,8 @@ class Run:
         self.topology = topology
         self.endpoints = Endpoints(transport)
         refuse(topology, transport)
+        if relay and not any(self.endpoints.uses_tcp(e) for _, spec in topology.sockets() for e in spec.connects):
+            raise TopologyError("relay=True carries tcp connections, and there are none here: give transport='tcp' too")
         self.world = World(points(topology), begins(topology))
         self.steering = Steering(
             topology,
@@ -87,6 +97,11 @@ class Run:
             trace_limit=FULL_TRACE_LIMIT if full else TRACE_LIMIT,
             complain=self._complain,
         )
+        self.specs = dict(topology.sockets())
+        self.altered: dict[str, Mapping[str, OptionValue]] = {}
+        """By socket: its options as faults have changed them; replaced as a whole, never changed in place."""
+        self.disturbances = Disturbances(self)
+        self.chaoses: list[Chaos] = []
         self.connections = Connections(topology, self.endpoints, began=self.began, say=self._say, node=self._seen)
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
@@ -99,10 +114,13 @@ class Run:
                 connections=self.connections,
                 shared=self._shared,
                 report=self.report,
+                altered=self._altered,
             )
             for node in topology.nodes
         }
         try:
+            if relay:
+                self.endpoints.relay = Relay(self.report)
             for step in (RunningNode.open, RunningNode.bind, RunningNode.connect):
                 for node in self.nodes.values():
                     step(node)
@@ -190,24 +208,60 @@ class Run:
                 for recording in node.recordings:
                     recording.watch(self.mask if self.tracing else None, node.gated(recording), self.rich)
 
-    @contextmanager
-    def fault(self, name: str, fault: Fault) -> Iterator[None]:
-        """Disturb a node for as long as the context lasts."""
-        node = self.find(name)
+    # --- faults --------------------------------------------------------------------------------
+
+    def add_fault(self, socket: str, owner: object, fault: Fault) -> None:
+        """Have a fault disturb the messages of a socket."""
+        faults = self.nodes[socket.rpartition(".")[0]].faults
         with self._lock:
-            node.faults = (*node.faults, fault)
+            faults[socket] = (*faults.get(socket, ()), (owner, fault))
             self.apply()
-        self.report("fault", name, "", repr(fault))
-        try:
-            yield
-        finally:
-            with self._lock:
-                faults = list(node.faults)
-                faults.remove(fault)
-                node.faults = tuple(faults)
-                self.apply()
-                self.world.notify()
-            self.report("fault over", name, "", repr(fault))
+
+    def remove_fault(self, owner: object) -> None:
+        """End what a disturbance does to messages, and let go of what it held."""
+        with self._lock:
+            for node in self.nodes.values():
+                for socket, faults in node.faults.items():
+                    node.faults[socket] = tuple(entry for entry in faults if entry[0] is not owner)
+            self.apply()
+            self.world.notify()
+
+    def set_option(self, socket: str, option: str, value: OptionValue, owner: object) -> None:
+        """Have the thread that owns a socket set an option before its next message."""
+        node = self.nodes[socket.rpartition(".")[0]]
+        node.overrides.put(socket, option, value, owner)
+        node.set_options(socket)
+        self.apply()
+
+    def reset_option(self, socket: str, option: str, owner: object) -> None:
+        """Have it set back what was there before."""
+        node = self.nodes[socket.rpartition(".")[0]]
+        node.overrides.take(socket, option, owner)
+        node.set_options(socket)
+        self.apply()
+
+    def _altered(self, socket: str, option: str, value: OptionValue, when: When, again: str) -> None:
+        node, _, key = socket.rpartition(".")
+        if when is When.NEVER:
+            self.report("error", node, key, f"{option} = {value!r} was not set: {again}")
+            return
+        remedy = "" if when is When.NOW else f" {when}: restart {node} to see it"
+        self.report("option", node, key, " ".join(filter(None, (f"{option} = {value!r}", again))) + remedy)
+        if when is When.NOW:
+            self._note_option(socket, option, value, back=bool(again))
+        self.apply()
+
+    def _note_option(self, socket: str, option: str, value: OptionValue, *, back: bool) -> None:
+        own = self.specs[socket].options
+        known = {**self.altered.get(socket, own), option: value}
+        if back and option not in own:
+            del known[option]
+        self.altered = {**self.altered, socket: known}
+
+    def is_proxied(self, socket: str) -> bool:
+        """Whether a ``zmq.proxy`` moves this socket's messages."""
+        recordings = self.nodes[socket.rpartition(".")[0]].recordings
+        return any(recording.name == socket and recording.forwarded is not None for recording in recordings)
 
     def tune(self, names: tuple[str, ...], **values: float | None) -> None:
         """Set knobs of nodes that have them.
@@ -249,8 +303,12 @@ class Run:
             if not ended:
                 raise TimeoutError(f"{name} did not end within {STOP_LIMIT:g} s: {node.life.where()}")
 
-    def restart(self, name: str) -> None:
+    def restart(self, name: str, late: float = 0.0) -> None:
         """End a node if it still runs, and start it anew on the same endpoints.
+
+        Args:
+            name: the node's.
+            late: how many seconds later its sockets connect.
 
         Raises:
             KeyError: no such node.
@@ -268,16 +326,19 @@ class Run:
                 if not node.life.finish_end(STOP_LIMIT):
                     raise TimeoutError(f"the last life of {name} has not ended: {node.life.where()}")
             self.recordings.epoch += 1
+            self.altered = {
+                s: self.specs[s].options if s.startswith(f"{name}.") else o for s, o in self.altered.items()
+            }
             node.open()
             try:
                 node.bind(limit=REBIND)
-                node.connect()
+                node.connect(late)
                 self.apply()
                 node.start(self._go)
             except BaseException:
                 self._end(node)
                 raise
-            self.report("restart", name, "", "")
+            self.report("restart", name, "", f"connects {late:g} s later" if late else "")
             bound = {e for spec in node.node.sockets.values() for e in spec.binds if self.endpoints.uses_inproc(e)}
             met = [link for link in self.topology.links if link.endpoint in bound]
             peers = {peer for link in met for peer in (link.source, link.target)} - {name}
@@ -300,6 +361,8 @@ class Run:
             if self._released:
                 return True
             self._stopped = True
+            for chaos in tuple(self.chaoses):
+                chaos.quit()
             self.connections.stopping()
             deadline = time.monotonic() + STOP_LIMIT
             lives = [node.life for node in self.nodes.values() if node.life is not None]

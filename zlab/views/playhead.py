@@ -277,7 +277,7 @@ def _grown(then: Snapshot, now: Snapshot) -> Snapshot:
     if len(then.nodes) == len(now.nodes) and len(then.links) == len(now.links):
         return then
     known = {socket.name for socket in then.sockets}
-    nothing = {"expected": 0, "delivered": 0, "queued": 0, "filtered": 0, "uncertain": 0, "bytes": 0}
+    nothing = {"expected": 0, "delivered": 0, "queued": 0, "filtered": 0, "uncertain": 0, "bytes": 0, "duplicated": 0}
     return replace(
         then,
         nodes=then.nodes

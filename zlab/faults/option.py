@@ -1,0 +1,25 @@
+"""Option: a socket option is changed while its socket is open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zlab.faults.fault import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Fault):
+    """Set any socket option that can be set, such as a high-water mark; the old value comes back at the end.
+
+    The thread that owns the socket sets it, before its next message. Most options hold only for connections that
+    are made later (man page ``zmq_setsockopt``): to see them, restart the node meanwhile. The event says which it is.
+    A receive high-water mark waits for the next restart too, for libzmq can stall a connection whose mark is raised
+    while messages wait at it.
+
+    Args:
+        name: as pyzmq spells it in lower case, such as ``sndhwm``, ``conflate`` or ``linger``.
+        value: messages, milliseconds, or what the man page ``zmq_setsockopt`` says.
+    """
+
+    name: str
+    value: int | str | bytes
