@@ -265,7 +265,7 @@ def test_what_is_done_to_a_node_waits_for_live_and_the_toolbar_does_not(shown):
     steer(dashboard, t="live")
     ask(dashboard.flow, 3, "restart", node="worker-1")
     assert wait(t="done", c=3)[1]["error"] == ""
-    assert source.calls == [("pause",), ("restart", "worker-1")]
+    assert source.calls == [("pause", None), ("restart", "worker-1")]
 
 
 def test_the_timeline_tells_what_is_kept_and_marks_what_happened(shown):

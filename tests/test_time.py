@@ -162,6 +162,18 @@ def test_a_step_pauses_what_runs_and_follows_request_and_reply() -> None:
             assert moved(lab) == before + 1
 
 
+def test_resume_ends_a_step_that_waits() -> None:
+    with zlab.run(one_way(sending(*numbered(2)))) as lab:
+        lab.wait(until=lambda snapshot: snapshot.links[0].delivered == 2)
+        moved: list[int] = []
+        stepping = threading.Thread(target=lambda: moved.append(lab.step(5, timeout=60)))
+        stepping.start()
+        eventually(lambda: lab.state == "paused")
+        lab.resume("receiver")
+        stepping.join(20)
+        assert moved == [0]
+
+
 def test_a_step_with_nothing_to_move_says_who_waits_for_what() -> None:
     with zlab.run(one_way(sending(*numbered(2)))) as lab:
         lab.wait(until=lambda snapshot: snapshot.links[0].delivered == 2)

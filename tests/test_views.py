@@ -86,6 +86,7 @@ class Fake:
         self.listeners = []
         self.calls = []
         self.called = threading.Condition()
+        self.resumed = threading.Event()
 
     def snapshot(self):
         return self.latest
@@ -108,11 +109,19 @@ class Fake:
             self.calls.append(call)
             self.called.notify_all()
 
-    def pause(self):
-        self._note("pause")
+    def pause(self, where=None):
+        self._note("pause", where)
 
-    def resume(self, speed=None):
-        self._note("resume", speed)
+    def resume(self, where=None, *, speed=None):
+        self._note("resume", where, speed)
+        self.resumed.set()
+
+    def step(self, n=1, where=None, *, timeout=10.0):
+        self._note("step", n, where)
+        if where == "sink":
+            raise TimeoutError("sink: 0 of 1 messages moved in 3 s each: waiting in recv: sink")
+        if n == 1000:
+            assert self.resumed.wait(timeout)
 
     def tune(self, *, rate=None, size=None):
         self._note("tune", rate, size)
@@ -438,8 +447,8 @@ def test_commands_are_heard_at_once_and_done_in_order(lab, sent):
         wait(t="heard", c=number)
         assert wait(t="done", c=number)[1]["error"] == ""
     assert lab.calls == [
-        ("pause",),
-        ("resume", 0.1),
+        ("pause", None),
+        ("resume", None, 0.1),
         ("tune", float("inf"), None),
         ("tune", None, 1000),
         ("restart", "worker-1"),
@@ -454,6 +463,42 @@ def test_a_command_that_raises_is_told_and_logged_with_its_traceback(lab, sent):
     error = dashboard.events._events[-1]
     assert (error.kind, error.node) == ("error", "worker-2")
     assert "Traceback" in error.detail
+
+
+def test_a_step_that_waits_for_messages_keeps_nothing_else_waiting(lab, sent):
+    _, wait = sent
+    dashboard = Dashboard(lab)
+    ask(dashboard.controls, 1, "step", n=1000)
+    ask(dashboard.controls, 2, "resume")
+    assert wait(t="done", c=2)[1]["error"] == ""  # which the step was waiting for
+    assert wait(t="done", c=1)[1]["error"] == ""
+    ask(dashboard.flow, 3, "step", where="worker-1")
+    assert wait(t="done", c=3)[1]["error"] == ""
+    ask(dashboard.flow, 4, "pause", where="worker-1")
+    assert wait(t="done", c=4)[1]["error"] == ""
+    assert lab.calls[-2:] == [("step", 1, "worker-1"), ("pause", "worker-1")]
+
+
+def test_a_step_with_nothing_to_move_is_told_and_is_no_error(lab, sent):
+    _, wait = sent
+    dashboard = Dashboard(lab)
+    ask(dashboard.flow, 1, "step", where="sink")
+    assert wait(t="done", c=1)[1]["error"].startswith("step: sink: 0 of 1 messages moved")
+    for number, n in enumerate((0, 1.5, True, 1001, "3"), 2):
+        ask(dashboard.controls, number, "step", n=n)
+        assert wait(t="done", c=number)[1]["error"] == f"step {n}: give whole messages, 1 to 1,000"
+    assert len(lab.calls) == 1
+    assert [event.kind for event in dashboard.events._events] == ["start"]
+
+
+def test_the_toolbar_says_why_the_world_stands(lab, sent):
+    _, wait = sent
+    dashboard = Dashboard(lab)
+    dashboard.controls._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    why = "worker-1 receives '17': breakpoint body='17'"
+    lab.publish(at=1.1, state="paused", why=why)
+    _, _, buffers = wait(t="tick")
+    assert json.loads(buffers[0])["why"] == why
 
 
 @pytest.mark.parametrize("given", [{"size": 0}, {"size": 3.7}, {"size": 100_000_000_000}, {"rate": -5}])

@@ -116,7 +116,7 @@ class Lab(Observed):
             timeout: how long to wait for each of them, in seconds.
 
         Returns:
-            How many have moved: fewer than n where a breakpoint was met.
+            How many have moved: fewer than n where a breakpoint was met, or `resume` was called meanwhile.
 
         Raises:
             KeyError: no such place.

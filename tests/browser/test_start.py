@@ -57,6 +57,32 @@ def test_pause_stops_the_figures_and_resume_lets_them_rise(seen: Visit) -> None:
     seen.watch_figures_rise()
 
 
+def test_time_is_a_control_of_the_keyboard(seen: Visit) -> None:
+    seen.watch_figures_rise()
+    stage = seen.page.get_by_role("application")
+    stage.focus()
+    seen.page.keyboard.press("Space")
+    expect(seen.state).to_have_text("paused")
+    told = seen.controls.get_by_text("delivered in")
+    clock = "element => element.textContent"
+    shown = told.evaluate(clock)
+    seen.until(lambda: told.evaluate(clock) != shown)  # all that had moved before the pause is told by now
+    before = seen.delivered()
+    for moved in (1, 2, 3):
+        seen.page.keyboard.press(".")
+        seen.until(lambda moved=moved: seen.delivered() >= before + moved)
+        assert seen.delivered() == before + moved
+    seen.controls.get_by_role("spinbutton", name="Messages in a step").fill("5")
+    seen.controls.get_by_role("button", name="Step").click()
+    seen.until(lambda: seen.delivered() >= before + 8)
+    assert seen.delivered() == before + 8
+    expect(seen.state).to_have_text("paused")
+    seen.keep("stepped")
+    stage.focus()
+    seen.page.keyboard.press("Space")
+    seen.watch_figures_rise()
+
+
 def test_a_node_can_be_killed_and_restarted_by_clicking_it(seen: Visit) -> None:
     seen.watch_figures_rise()
     node = seen.node("subscriber-2")

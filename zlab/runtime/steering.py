@@ -130,12 +130,14 @@ class Steering:
         return moved
 
     def _step_one(self, here: Place, moved: int, n: int, timeout: float) -> bool:
-        """Let one message move; False where a breakpoint stops it."""
+        """Let one message move; False where a breakpoint stops it, or it goes on by itself again."""
         world = self._world
         deadline = time.monotonic() + timeout
         quiet = time.monotonic() + _QUIET
         while True:
             with world.lock:
+                if not here.holds <= world.shut:
+                    return False
                 passage = self._first(here.moves)
                 if passage is None and time.monotonic() >= quiet:
                     passage = self._first(here.feeds)

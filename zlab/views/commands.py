@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from zlab.views.source import Source, Steerable
 
 COMMANDS: Mapping[str, Callable[[Steerable, Mapping[str, Any]], None]] = {
-    "pause": lambda source, _: source.pause(),
-    "resume": lambda source, given: source.resume(speed=_number(given.get("speed"))),
+    "pause": lambda source, given: source.pause(given.get("where")),
+    "resume": lambda source, given: source.resume(given.get("where"), speed=_number(given.get("speed"))),
+    "step": lambda source, given: _step(source, given.get("n", 1), given.get("where")),
     "tune": lambda source, given: source.tune(rate=_rate(given.get("rate")), size=_size(given.get("size"))),
     "kill": lambda source, given: source.kill(str(given["node"])),
     "restart": lambda source, given: source.restart(str(given["node"])),
@@ -23,6 +24,9 @@ COMMANDS: Mapping[str, Callable[[Steerable, Mapping[str, Any]], None]] = {
 """Every command of a view, by name."""
 LARGEST = 10_000_000
 """Bytes of a message that a view may ask for: with a thousand in a queue, more would fill a machine's memory."""
+LONGEST = 1_000
+"""Messages that a view may ask for in one step."""
+_PATIENCE = 3.0  # seconds that a step waits for each message to come
 
 
 class RefusedError(ValueError):
@@ -31,6 +35,8 @@ class RefusedError(ValueError):
 
 class Commands:
     """Runs commands one after the other in a thread that lives no longer than there is something to do.
+
+    Steps have such a thread of their own: one that waits for a message must not keep what would end it waiting.
 
     Args:
         source: the lab.
@@ -45,9 +51,10 @@ class Commands:
         self._source = source
         self._failed = failed
         self._held = held
-        self._waiting: deque[tuple[str, Mapping[str, Any], Callable[[str], None]]] = deque()
         self._lock = threading.Lock()
-        self._busy = False
+        self._waiting: dict[bool, deque[tuple[str, Mapping[str, Any], Callable[[str], None]]]]
+        self._waiting = {True: deque(), False: deque()}  # steps, and all others
+        self._busy: set[bool] = set()
 
     def post(self, name: str, given: Mapping[str, Any], answer: Callable[[str], None]) -> None:
         """Carry a command out soon.
@@ -60,20 +67,21 @@ class Commands:
         if why := self._held():
             answer(f"{name}: {why}")
             return
+        step = name == "step"
         with self._lock:
-            self._waiting.append((name, given, answer))
-            if self._busy:
+            self._waiting[step].append((name, given, answer))
+            if step in self._busy:
                 return
-            self._busy = True
-        threading.Thread(target=self._run, name="zlab-command", daemon=True).start()
+            self._busy.add(step)
+        threading.Thread(target=self._run, args=[step], name="zlab-command", daemon=True).start()
 
-    def _run(self) -> None:
+    def _run(self, step: bool) -> None:  # noqa: FBT001 - which of the two
         while True:
             with self._lock:
-                if not self._waiting:
-                    self._busy = False
+                if not self._waiting[step]:
+                    self._busy.remove(step)
                     return
-                name, given, answer = self._waiting.popleft()
+                name, given, answer = self._waiting[step].popleft()
             answer(self._carry_out(name, given))
 
     def _carry_out(self, name: str, given: Mapping[str, Any]) -> str:
@@ -87,6 +95,15 @@ class Commands:
             self._failed(name, str(given.get("node", "")), traceback.format_exc())
             return f"{name} {given.get('node', '')}".strip() + f" failed: {type(error).__name__}: {error}"
         return ""
+
+
+def _step(source: Steerable, n: Any, where: str | None) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= LONGEST:
+        raise RefusedError(f"step {n}: give whole messages, 1 to {LONGEST:,}")
+    try:
+        source.step(n, where, timeout=_PATIENCE)
+    except TimeoutError as nothing:
+        raise RefusedError(f"step: {nothing}") from None  # no fault of the lab's: there was nothing to move
 
 
 def _number(value: Any) -> float | None:

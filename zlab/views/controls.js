@@ -1,16 +1,20 @@
 // The toolbar.
 
-const SPEEDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
+const SPEEDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 const TOP_RATE = 6; // the slider goes from 1 to 10^6 messages per second, and then to no limit
 const SIZES = [1, 7]; // 10 bytes to 10 MB
-const CALM = 7000; // milliseconds that a word about a wrong entry stays
+const MANY = 1000; // messages in one step
+const CALM = 7000; // milliseconds that a word about a wrong entry, or a step without a message, stays
 
 function render({ model, el, signal }) {
   let state = null, wanted = null;
   const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
+  const step = make("button.zlab-button", { type: "button", title: "Let so many messages move, then stand (. for one)", "aria-label": "Step" }, "▶❚ Step");
+  const many = make("input.zlab-number.zlab-many", { type: "number", min: 1, max: MANY, step: 1, value: 1, title: "How many messages move in a step", "aria-label": "Messages in a step" });
   const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
   const badge = make("span.zlab-badge", { role: "status" });
   const told = make("span.zlab-soft"), failed = make("span.zlab-failed"), cost = make("span.zlab-soft");
+  const why = make("span.zlab-why", { "aria-live": "polite" });
   const status = make("div.zlab-status", { role: "alert" });
   const speed = slider("Speed", { min: 0, max: SPEEDS.length - 1, step: 1 }, "How fast the lab runs: 1/10 is slow motion",
     (v) => { const s = SPEEDS[v]; return s === 1 ? "full" : "1/" + Math.round(1 / s); },
@@ -29,12 +33,12 @@ function render({ model, el, signal }) {
     { min: 1, max: 10 ** SIZES[1], step: 1, unit: "bytes", at: sizeOf, send: (v) => run("tune", { size: v }, sizes),
       word: "Size: whole bytes, 1 to 10,000,000 (10 MB)" });
   el.append(make("div.zlab-bar", { role: "toolbar", "aria-label": "Lab controls" },
-    make("div.zlab-who", {}, make("div.zlab-title", {}, make("strong", { title: model.get("name") }, model.get("name")), badge), make("div.zlab-told", {}, told, failed), make("div.zlab-told", {}, cost)),
-    make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, stop)), status);
+    make("div.zlab-who", {}, make("div.zlab-title", {}, make("strong", { title: model.get("name") }, model.get("name")), badge), make("div.zlab-told", {}, told, failed), make("div.zlab-told", {}, cost, why)),
+    make("div.zlab-sliders", {}, speed.box, rates.box, sizes.box), make("div.zlab-acts", {}, pause, make("div.zlab-step", {}, step, many), stop)), status);
 
   el.classList.add("zlab-controls");
   if (!model.get("steerable")) { // a program that is only watched
-    for (const part of [speed.box, pause]) part.hidden = true;
+    for (const part of [speed.box, pause, step, many]) part.hidden = true;
     stop.title = "Stop watching; the program goes on";
   }
 
@@ -62,15 +66,22 @@ function render({ model, el, signal }) {
     status.classList.toggle("zlab-error", error);
   }
 
+  // A word that goes by itself.
+  function mention(text) {
+    say(text);
+    hushing = setTimeout(say, CALM, "");
+  }
+
   // Send a command and let its control tell what becomes of it.
   function run(name, given, control) {
     const box = control.box ?? control;
-    wire.command(name, given, (step, error) => {
-      box.classList.toggle("zlab-queued", step === "queued");
-      if (step === "queued") say("queued: the kernel is busy");
-      if (step === "heard") say("");
-      if (step === "done" || step === "failed") {
-        say(error ?? "", Boolean(error));
+    wire.command(name, given, (stage, error) => {
+      box.classList.toggle("zlab-queued", stage === "queued");
+      if (stage === "queued") say("queued: the kernel is busy");
+      if (stage === "heard") say("");
+      if (stage === "done" || stage === "failed") {
+        if (error?.startsWith("step: ")) mention(error); // nothing came to move: no error
+        else say(error ?? "", Boolean(error));
         if (control.touched) setTimeout(() => { control.touched = false; show(); }, 400);
         show();
       }
@@ -102,8 +113,7 @@ function render({ model, el, signal }) {
       if (shown.value === "" || !(value >= exact.min && value <= exact.max) || (exact.step === 1 && !Number.isInteger(value))) {
         const wrong = shown.value;
         shown.value = control.good;
-        say(wrong === "" ? exact.word : `${wrong}? ${exact.word}`);
-        hushing = setTimeout(say, CALM, "");
+        mention(wrong === "" ? exact.word : `${wrong}? ${exact.word}`);
         return;
       }
       say("");
@@ -146,6 +156,10 @@ function render({ model, el, signal }) {
     write(told, `${count(state.delivered)} delivered in ${clockTime(state.at)}`);
     write(cost, `${state.sampling > 1 ? `1 in ${count(state.sampling)} traced` : "all traced"}, ${Math.round(state.clock * 100)} % of a core`);
     if (cost.title !== state.cost) cost.title = state.cost;
+    const because = over ? "" : state.why;
+    cost.hidden = Boolean(because); // it has the place of the cost, so that nothing moves
+    write(why, because);
+    if (why.title !== because) why.title = because;
     write(failed, state.failed.length ? ` · ${state.failed.length > 2 ? state.failed.length + " nodes" : state.failed.join(", ")} failed` : "");
     let nearest = 0;
     SPEEDS.forEach((s, i) => { if (Math.abs(Math.log(s / state.speed)) < Math.abs(Math.log(SPEEDS[nearest] / state.speed))) nearest = i; });
@@ -160,7 +174,7 @@ function render({ model, el, signal }) {
 
   function disable() {
     el.classList.add("zlab-over");
-    for (const control of [pause, stop, speed.input, rates.input, rates.shown, sizes.input, sizes.shown]) control.disabled = true;
+    for (const control of [pause, step, many, stop, speed.input, rates.input, rates.shown, sizes.input, sizes.shown]) control.disabled = true;
     if (state?.state === "stopped") say("");
   }
 
@@ -171,15 +185,38 @@ function render({ model, el, signal }) {
     speed.touched = false;
   }
 
+  function move(n) {
+    if (!Number.isInteger(n) || n < 1 || n > MANY) {
+      mention(`${many.value || "How many"}? A step moves whole messages, 1 to ${count(MANY)}`);
+      many.value = 1;
+    } else run("step", { n }, step);
+  }
+
+  // What was asked for elsewhere in this dashboard, and could not be.
+  function hear(event) {
+    if (el.closest(".zlab-dashboard")?.contains(event.target)) mention(event.detail);
+  }
+  document.addEventListener("zlab-told", hear);
+
   pause.addEventListener("click", toggle);
+  step.addEventListener("click", () => move(Number(many.value)));
+  many.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") move(Number(many.value));
+  });
   stop.addEventListener("click", () => run("stop", {}, stop));
   el.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (event.key !== " " || event.target.closest("button, input")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
+    const act = { " ": event.target.closest("button") ? null : toggle, ".": () => move(1) }[event.key];
+    if (!act) return;
     event.preventDefault();
-    if (!pause.disabled && !pause.hidden) toggle();
+    if (!pause.disabled && !pause.hidden) act();
   });
-  return () => wire.dispose();
+  return () => {
+    document.removeEventListener("zlab-told", hear);
+    wire.dispose();
+  };
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-"""The toolbar: pause, speed, rate, message size, stop."""
+"""The toolbar: pause, step, speed, rate, message size, stop, and why the world stands."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def _packed(state: dict[str, Any]) -> bytes:
 def _state(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "state": snapshot.state,
+        "why": snapshot.why,
         "speed": snapshot.speed,
         "at": int(snapshot.at),
         "sampling": snapshot.sampling,

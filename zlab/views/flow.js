@@ -39,7 +39,7 @@ function render({ model, el, signal }) {
   const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": `${graph.name}: nodes and messages. Space pauses, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
+    "aria-label": `${graph.name}: nodes and messages. Space pauses, full stop lets one message move, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
     ...canvases, nodes, tip);
   el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)), announcer.region);
 
@@ -76,7 +76,7 @@ function render({ model, el, signal }) {
       redraw();
     },
   });
-  const inspector = new Inspector(stage, (name, node, control) => wire.command(name, { node: node.name }, control), (node) => {
+  const inspector = new Inspector(stage, (name, given, control) => wire.command(name, given, control), (node) => {
     const item = fold.itemOf[node.index];
     if (fold.nodes[item].node >= 0) nodes.children[item].focus({ preventScroll: true });
     want();
@@ -653,13 +653,21 @@ function render({ model, el, signal }) {
     tidy,
   });
 
+  // What cannot be is told where all such words are.
+  function steer(name) {
+    if (over || !graph.steerable) return;
+    wire.command(name, {}, (step, error) => {
+      if (step === "failed") stage.dispatchEvent(new CustomEvent("zlab-told", { bubbles: true, detail: error }));
+    });
+  }
+
   stage.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".zlab-inspector")) return;
     const acts = {
       ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
       "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit, l: enlarge, L: enlarge,
       Escape: () => (inspector.open ? inspector.close() : document.activeElement.blur()),
-      " ": () => { if (!over && graph.steerable) wire.command(state === "paused" ? "resume" : "pause", {}, null); },
+      " ": () => steer(state === "paused" ? "resume" : "pause"), ".": () => steer("step"),
     };
     if (event.key === " " && event.target.closest("button:not(.zlab-node)")) return;
     if (!acts[event.key]) return;

@@ -1,4 +1,4 @@
-// What a tooltip tells of a node or a link, and the small panel that kills or restarts a node.
+// What a tooltip tells of a node or a link, and the small panel in which a node is paused, stepped, killed or restarted.
 
 const DEAD = new Set(["killed", "failed", "finished", "stopped"]);
 
@@ -100,11 +100,13 @@ function tellLinks(graph, index, live, figures) {
   return [make("div.zlab-socket", {}, make("b", {}, "Links")), definition(rows)];
 }
 
-// A panel beside a node; act(name) carries out "kill" or "restart" and reports by the callback that it is given.
+// A panel beside a node; act(name, given, report) carries out a command and reports by the callback that it is given.
 class Inspector {
   constructor(root, act, closed) {
     this.root = root;
     this.closed = closed;
+    this.pause = make("button.zlab-button", { type: "button" }, "Pause");
+    this.step = make("button.zlab-button", { type: "button", title: "Let one message move here, then stand" }, "Step");
     this.kill = make("button.zlab-button", { type: "button" }, "Kill");
     this.restart = make("button.zlab-button", { type: "button" }, "Restart");
     this.shut = make("button.zlab-button.zlab-quiet", { type: "button", title: "Close (Esc)", "aria-label": "Close" }, "✕");
@@ -118,11 +120,16 @@ class Inspector {
     this.code = make("div.zlab-code", { hidden: true }, this.standing, this.lines);
     this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
       make("div.zlab-side", {}, make("div.zlab-row", {}, this.title, this.shut), this.state,
-        make("div.zlab-row.zlab-acts", {}, this.kill, this.restart), this.status, this.trace, this.facts), this.code);
+        make("div.zlab-row.zlab-acts", {}, this.pause, this.step, this.kill, this.restart), this.status, this.trace, this.facts), this.code);
     root.append(this.panel);
-    for (const [button, name] of [[this.kill, "kill"], [this.restart, "restart"]]) {
-      button.addEventListener("click", () => act(name, this.node, (step, error) => this.report(name, step, error)));
-    }
+    const press = (button, command, place) => button.addEventListener("click", () => {
+      const name = command();
+      act(name, { [place]: this.node.name }, (step, error) => this.report(name, step, error));
+    });
+    press(this.pause, () => (this.paused ? "resume" : "pause"), "where");
+    press(this.step, () => "step", "where");
+    press(this.kill, () => "kill", "node");
+    press(this.restart, () => "restart", "node");
     this.shut.addEventListener("click", () => this.close());
     this.panel.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
@@ -145,7 +152,10 @@ class Inspector {
     write(this.title, node.name);
     write(this.state, stateOf(look, own, at));
     const dead = DEAD.has(look.state), held = this.panel.contains(document.activeElement);
-    for (const button of [this.kill, this.restart]) button.hidden = !graph.steerable;
+    this.paused = look.state === "paused";
+    write(this.pause, this.paused ? "Resume" : "Pause");
+    for (const button of [this.pause, this.step, this.kill, this.restart]) button.hidden = !graph.steerable;
+    for (const button of [this.pause, this.step]) button.disabled = over || dead || !graph.steerable;
     this.kill.disabled = over || dead || !graph.steerable;
     this.restart.disabled = over || !dead || !graph.steerable;
     if (held && document.activeElement.disabled) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
@@ -155,7 +165,7 @@ class Inspector {
     if (facts.map((part) => part.textContent).join("") !== this.facts.textContent) this.facts.replaceChildren(...facts);
     this.place = place;
     this.put();
-    if (fresh) (this.kill.disabled ? this.restart.disabled ? this.shut : this.restart : this.kill).focus({ preventScroll: true });
+    if (fresh) [this.pause, this.restart, this.shut].find((button) => !button.disabled && !button.hidden).focus({ preventScroll: true });
   }
 
   put() {
@@ -193,7 +203,7 @@ class Inspector {
   report(name, step, error) {
     const words = { sent: "", heard: `${name} …`, queued: "queued: the kernel is busy", done: "", failed: error };
     write(this.status, words[step] ?? "");
-    this.status.classList.toggle("zlab-error", step === "failed");
+    this.status.classList.toggle("zlab-error", step === "failed" && !error.startsWith("step: ")); // nothing came to move: no error
   }
 
   close() {

@@ -48,14 +48,18 @@ class Source(Protocol):
 class Steerable(Source, Protocol):
     """A lab that takes commands.
 
-    A command may come from any thread and may take as long as a second.
+    A command may come from any thread and may take as long as a second, and a step as long as messages take to come.
+    A place is a node, a socket, a link, or None for all.
     """
 
-    def pause(self) -> None:
-        """Stop the world between two messages."""
+    def pause(self, where: str | None = None) -> None:
+        """Stop the world, or a place of it, between two messages."""
 
-    def resume(self, speed: float | None = None) -> None:
-        """Go on: 1.0 is full speed, 0.1 ten times slower, None the speed from before."""
+    def resume(self, where: str | None = None, *, speed: float | None = None) -> None:
+        """Go on: 1.0 is full speed, 0.1 ten times slower, None the speed from before. It ends a step there."""
+
+    def step(self, n: int = 1, where: str | None = None, *, timeout: float = 10.0) -> int:
+        """Let so many messages move, then stand; `TimeoutError` where none comes within so many seconds."""
 
     def tune(self, *, rate: float | None = None, size: int | None = None) -> None:
         """Set messages per second, or bytes, of every node that has such a knob."""
