@@ -64,3 +64,8 @@ def test_the_name_of_an_endpoint_stands_on_no_lane_and_no_card(name):
 def test_of_two_equals_the_one_named_first_stands_at_the_left():
     placed = cards(whole(zlab.patterns.exclusive_pair()))
     assert placed["ping"].x < placed["pong"].x
+
+
+def test_workers_that_ask_a_router_stand_behind_it_and_its_clients_before():
+    placed = cards(whole(zlab.patterns.load_balancing_broker()))
+    assert placed["client-1"].x < placed["broker"].x < placed["worker-1"].x

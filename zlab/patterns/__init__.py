@@ -4,6 +4,8 @@ from zlab.patterns.broker import broker
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.forwarder import forwarder
 from zlab.patterns.kill_signaling import kill_signaling
+from zlab.patterns.lazy_pirate import lazy_pirate
+from zlab.patterns.load_balancing_broker import load_balancing_broker
 from zlab.patterns.multithreaded_server import multithreaded_server
 from zlab.patterns.pipeline import pipeline
 from zlab.patterns.pub_sub import pub_sub
@@ -23,6 +25,8 @@ __all__ = [  # noqa: RUF022
     "pubsub_envelopes",
     "forwarder",
     "kill_signaling",
+    "load_balancing_broker",
+    "lazy_pirate",
 ]
 
 
