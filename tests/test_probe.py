@@ -85,7 +85,7 @@ def test_messages_frames_and_bytes_are_counted_exactly(
         assert (out.sent, out.sent_frames, out.sent_bytes) == (len(messages), frames_sent, size)
         assert (into.received, into.received_frames, into.received_bytes) == (len(messages), frames_sent, size)
         if tracing:
-            keys = [[t.key for t in r.drain()] for r in (ends.sent, ends.received)]
+            keys = [[t.key for t in r.drain().traces()] for r in (ends.sent, ends.received)]
             assert keys[0] == keys[1] == [key_of(m[-1]) for m in messages]
 
 
@@ -229,7 +229,7 @@ def test_the_frames_of_a_message_are_kept_while_there_is_time_for_it() -> None:
         ends.a.send_multipart([b"address", b"", b"x" * 10_000])
         ends.sent.watch(0, False, False)
         ends.a.send(b"in haste")
-        first, second = ends.sent.drain()
+        first, second = ends.sent.drain().traces()
         assert [len(frame) for frame in first.frames] == [7, 0, 4096]
         assert first.size == 10_007
         assert second.frames == ()
@@ -258,7 +258,7 @@ def test_sampling_picks_the_same_messages_at_both_ends() -> None:
         for i in range(1000):
             ends.a.send(b"message %d" % i)
             ends.b.recv()
-        sent, received = ends.sent.drain(), ends.received.drain()
+        sent, received = ends.sent.drain().traces(), ends.received.drain().traces()
         assert [(t.key, t.rank) for t in sent] == [(t.key, t.rank) for t in received]
         assert 60 < len(sent) < 190  # about one in eight
         assert ends.received.counts().received == 1000

@@ -277,7 +277,7 @@ class Observed:
     def _messages(self, hops: Iterable[Hop], snapshot: Snapshot) -> pd.DataFrame:
         book = self._clock.book
         fates = Fates(
-            book.journeys.hops(),
+            book.journeys.arrived(),
             self.topology.links[: len(snapshot.links)],
             snapshot.links,
             dict(book.proxied),

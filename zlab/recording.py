@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
+from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -14,10 +15,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
 TRACE_LIMIT = 400
 """Trace records that a socket writes between two visits of the clock; beyond, it counts on without tracing."""
-FULL_TRACE_LIMIT = 100_000
-"""The same where every message is to be traced, whatever it costs."""
+FULL_TRACE_LIMIT = 250_000
+"""The same where every message is to be traced, whatever it costs: at full rate, and 112 bytes each, 28 MB."""
+RICH_LIMIT = 1_000
+"""Of these, the ones that are written down with their frames; what comes after is written in short."""
 
 Key = Callable[[list[bytes]], Hashable]
 """A user's function: takes the frames of a message as the application sees them, tells what makes it itself."""
@@ -43,6 +48,7 @@ SHOWN = 4096
 """Bytes of a frame that are kept so that a person can look at it."""
 LEAN = np.dtype([(name, np.int64) for name in ("time", "done", "rank", "key", "size", "direction")] + [("head", "V64")])
 """A traced message as the compiled probe writes it at full rate: `Trace` in short, and how its last frame begins."""
+_NO_ROWS = np.zeros(0, LEAN)
 
 
 class Direction(IntEnum):
@@ -65,13 +71,41 @@ class Trace(NamedTuple):
     size: int
     """Bytes, all frames together."""
     head: bytes
-    """The first bytes of the first frame (a topic), on sends of publishers only."""
+    """On sends of publishers, the first bytes of the first frame (a topic); on others at full rate, of the last."""
     matched: tuple[tuple[Filter, int], ...]
     """On sends of publishers: the filters that it matched, and how many each had matched, this one included."""
     done: int = 0
     """On sends: when send returned, on the same clock."""
     frames: tuple[bytes, ...] = ()
     """On sends: the frames as the application sent them, each cut after `SHOWN` bytes; () at full rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was traced on one socket between two visits of the clock; each part of it in the order of time."""
+
+    whole: list[Trace]
+    """Where there was time for it: with frames, and what a publisher's messages matched."""
+    rows: NDArray[np.void] = field(default_factory=lambda: _NO_ROWS)
+    """The others, as `LEAN` describes them; they are the probe's own, and written over once nobody holds them."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.whole) + len(self.rows)
+
+    @property
+    def hurried(self) -> bool:
+        """Whether there were more than are written down with their frames."""
+        return len(self.whole) >= RICH_LIMIT
+
+    def traces(self) -> list[Trace]:
+        """All, as `Trace`, in the order of time."""
+        return sorted([*self.whole, *(lean(*row) for row in self.rows.tolist())], key=attrgetter("time"))
+
+
+def lean(time: int, done: int, rank: int, key: int, size: int, direction: int, head: bytes) -> Trace:
+    """What was written in short, as a `Trace`."""
+    return Trace(time, Direction(direction), rank, key, size, head[:size] if not direction else b"", (), done)
 
 
 class Counts(NamedTuple):
@@ -105,8 +139,8 @@ class Meter(Protocol):
     overflowed: bool
     """Whether messages went untraced because the buffer was full."""
 
-    def drain(self) -> bytes:
-        """Take the records, as `LEAN` describes them, that were written since the last call."""
+    def drain(self) -> tuple[bytes, int]:
+        """Take the records, as `LEAN` describes them, that were written since the last call, and their number."""
 
 
 @dataclass(slots=True)
@@ -117,8 +151,8 @@ class _Unmetered:
     inside: int = 0
     overflowed: bool = False
 
-    def drain(self) -> bytes:
-        return b""
+    def drain(self) -> tuple[bytes, int]:
+        return b"", 0
 
 
 @dataclass(slots=True, eq=False)
@@ -242,13 +276,12 @@ class Recording:
         """The socket's full name, ``node.socket``."""
         return f"{self.node}.{self.socket}"
 
-    def drain(self) -> list[Trace]:
+    def drain(self) -> Batch:
         """Take what was traced since the last call; the writer may go on meanwhile."""
-        batch = self.trace[:]
-        del self.trace[: len(batch)]
-        for time, done, rank, key, size, direction, _ in np.frombuffer(self.meter.drain(), LEAN).tolist():
-            batch.append(Trace(time, Direction(direction), rank, key, size, b"", (), done))
-        return batch
+        traces = self.trace[:]
+        del self.trace[: len(traces)]
+        store, used = self.meter.drain()
+        return Batch(traces, np.frombuffer(store, LEAN, used) if used else _NO_ROWS)
 
 
 def _same(counts: Counts) -> Counts:

@@ -11,10 +11,11 @@ import numpy as np
 
 from zlab.ledger.exchange import Exchange, Ray, Row, plus, split
 from zlab.ledger.forwarding import through_proxies
-from zlab.ledger.histogram import Histogram
+from zlab.ledger.grouping import runs
+from zlab.ledger.histogram import Histogram, buckets
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import HOLD, Match, Matcher
+from zlab.ledger.matching import HOLD, Matcher, Matches
 from zlab.ledger.snapshot import (
     Flight,
     LatencyFigures,
@@ -32,6 +33,7 @@ from zlab.sockets import Socket, SocketType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from zlab.ledger.columns import Ints
     from zlab.ledger.cost import Cost
     from zlab.ledger.reading import Reading
     from zlab.sockets import OptionValue
@@ -41,6 +43,7 @@ _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 _RECENT = 5.0  # seconds over which a link's latency is shown
+_SHOWN = 2_000  # messages of these, at the most
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _PATHS = 200  # end-to-end paths that are kept apart
@@ -82,14 +85,14 @@ class Book:
         for link in topology.links:
             facing[link.receiver].add(link.sender)
         relays = {link.source for link in topology.links} & {link.target for link in topology.links}
-        self._matcher = Matcher({k: frozenset(v) for k, v in facing.items()}, frozenset(relays), hold=hold)
         self.proxied: dict[str, str] = {}
         """Each socket that a proxy serves, and the one at its other side."""
         self.kinds = Kinds(self._specs)
-        self.journeys = Journeys(topology, self.kinds, self.proxied, hops)
+        self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
+        self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
         self.histograms = [Histogram() for _ in topology.links]
         self.paths: dict[str, Histogram] = {}
-        self._recent: list[deque[tuple[float, int]]] = [deque(maxlen=2000) for _ in topology.links]
+        self._recent: list[deque[tuple[float, Ints]]] = [deque() for _ in topology.links]
         self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
         self._end_to_end: dict[str, LatencyFigures] = {}
         self._refresh = 0.0
@@ -99,6 +102,8 @@ class Book:
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
         self.ambiguous = 0
         """Traced messages whose match was one of several equal bodies."""
+        self.let_go = 0
+        """Traces that were not worked on, because there were too many."""
 
     def grow(self, topology: Topology, inproc: frozenset[str], strangers: frozenset[str] = frozenset()) -> None:
         """Take in what has been discovered; all that was known keeps its place.
@@ -122,7 +127,7 @@ class Book:
             self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
             self._matcher.face(link)
             self.histograms.append(Histogram())
-            self._recent.append(deque(maxlen=2000))
+            self._recent.append(deque())
             self._latest.append(None)
             self._empty.append(deque(maxlen=20))
         self.journeys.grow(topology)
@@ -190,12 +195,11 @@ class Book:
         struck = {strike.receiver: strike.reason for strike in reading.strikes}
         for life in self._by_recording.values():
             life.strike(struck.get(life.receiver.name, ""))
-        matches = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
-        for match in matches:
-            subscription = self._by_recording.get(match.recording)
-            for wanted, matched in match.rank_sent:
-                if subscription is not None and wanted.receiver is match.recording:
-                    subscription.note_match(match.sender, wanted, matched, match.received.rank)
+        if reading.gap:
+            self._matcher.miss(now)
+        worked = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
+        self.let_go += worked.let_go
+        self._note_missing(worked.matches)
         received = {r: c.received for r, c in {**reading.second, **retired}.items()}
         for subscription in self._by_recording.values():
             recording = subscription.receiver
@@ -210,8 +214,8 @@ class Book:
                 at=reading.at,
             )
         self._second = second
-        self.journeys.take(self._matcher.take_sent(), matches)
-        flights = self._note(matches, began, reading.at)
+        self.journeys.take(worked)
+        flights = self._note(worked.matches, began, reading.at)
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
         self._note_empty(now)
         while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
@@ -386,7 +390,12 @@ class Book:
         for index, recent in enumerate(self._recent):
             while recent and recent[0][0] < at - _RECENT:
                 recent.popleft()
-            self._latest[index] = _figures([latency for _, latency in recent]) if recent else None
+            batches, count = [], 0
+            for _, batch in reversed(recent):
+                if count < _SHOWN:
+                    batches.append(batch)
+                    count += batch.size
+            self._latest[index] = _figures(np.concatenate(batches)[:_SHOWN]) if batches else None
         for path, histogram in self.paths.items():
             known = self._end_to_end.get(path)
             if known is None or known.count != histogram.count:
@@ -411,8 +420,8 @@ class Book:
             before = {link.sender for link in self.topology.links if link.receiver == front}
             for link in self.topology.links:
                 if link.sender == back:
-                    known = self._matcher.senders.get(link.receiver, frozenset())
-                    self._matcher.senders[link.receiver] = known | before
+                    for sender in before:
+                        self._matcher.ways.face(sender, link.receiver)
 
     def _enrol(self, recordings: Iterable[Recording]) -> None:
         for publisher in recordings:
@@ -429,47 +438,59 @@ class Book:
                 if wanted not in lives:
                     lives.append(wanted)
 
-    def _note(self, matches: list[Match], began: int, at: float) -> list[Flight]:
-        flights: list[Flight] = []
-        latencies: dict[int, list[int]] = defaultdict(list)
-        ends: dict[str, list[int]] = defaultdict(list)
-        for match in matches:
-            self.ambiguous += match.ambiguous
-            kind = self.kinds.of(match.sender, match.sent.head)
-            sent, received = (match.sent.time - began) * 1e-9, (match.received.time - began) * 1e-9
-            direct = self._index.get((match.sender, match.receiver))
-            if direct:
-                index = direct[0]
-                latencies[index].append(match.latency)
-                self._recent[index].append((at, match.latency))
-                flights.append(Flight(index, kind, sent, received, match.received.size))
-            else:
-                flights.extend(self._through(match, kind, sent, received))
-            if match.ends:
-                ends[self._path(match)].append(match.received.time - match.began)
-        for index, values in latencies.items():
-            self.histograms[index].add(values)
-        for path, values in ends.items():
-            if path in self.paths or len(self.paths) < _PATHS:
-                self.paths.setdefault(path, Histogram()).add(values)
-        step = max(1, math.ceil(len(flights) / FLIGHTS))
-        return flights[::step]
+    def _note_missing(self, matches: Matches) -> None:
+        """Let subscriptions learn, from the ranks at both ends, what went missing before what came."""
+        theirs = np.flatnonzero(matches.filter >= 0)
+        for wanted, which in runs(matches.filter[theirs]):
+            found = self._matcher.filters[wanted]
+            subscription = self._by_recording.get(found.receiver)
+            if subscription is not None:
+                rows = theirs[which]
+                subscription.note_matches(found.publisher.name, found, matches.position[rows], matches.rank[rows])
 
-    def _through(self, match: Match, kind: int, sent: float, received: float) -> Iterable[Flight]:
+    def _note(self, matches: Matches, began: int, at: float) -> list[Flight]:
+        self.ambiguous += int(np.count_nonzero(matches.ambiguous))
+        names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
+        latency, place = buckets(matches.received - matches.sent)
+        links = np.full(len(matches), -1)
+        for way, rows in runs(matches.sender * len(names) + matches.receiver):
+            direct = self._index.get((names[way // len(names)], names[way % len(names)]))
+            if direct:
+                links[rows] = direct[0]
+                mine = latency[rows]
+                self.histograms[direct[0]].put(mine, place[rows])
+                self._recent[direct[0]].append((at, mine[-_SHOWN:]))
+        ends = np.flatnonzero(matches.ends)
+        latency, place = buckets((matches.received - matches.began)[ends])
+        ways = (matches.origin * len(names) + matches.sender) * len(names) + matches.receiver
+        for way, which in runs(ways[ends]):
+            rest, receiver = divmod(way, len(names))
+            origin, sender = divmod(rest, len(names))
+            path = _path(nodes[origin], names[sender], names[receiver])
+            if path in self.paths or len(self.paths) < _PATHS:
+                self.paths.setdefault(path, Histogram()).put(latency[which], place[which])
+        step = max(1, math.ceil(len(matches) / FLIGHTS))
+        shown = zip(links[::step].tolist(), *(c.tolist() for c in _columns(matches, step)), strict=True)
+        flights: list[Flight] = []
+        for link, sender, receiver, kind, sent, received, size in shown:
+            times = (sent - began) * 1e-9, (received - began) * 1e-9
+            if link >= 0:
+                flights.append(Flight(link, kind, *times, size))
+            else:
+                flights.extend(self._through(names[sender], names[receiver], kind, *times, size))
+        return flights[:FLIGHTS]
+
+    def _through(
+        self, sender: str, receiver: str, kind: int, sent: float, received: float, size: int
+    ) -> Iterable[Flight]:
         """A message that crossed two links with a proxy between them, where no probe could see it."""
         for front, back in self.proxied.items():
-            into, out = self._index.get((match.sender, front)), self._index.get((back, match.receiver))
+            into, out = self._index.get((sender, front)), self._index.get((back, receiver))
             if into and out:
                 middle = (sent + received) / 2
-                yield Flight(into[0], kind, sent, middle, match.received.size)
-                yield Flight(out[0], kind, middle, received, match.received.size)
+                yield Flight(into[0], kind, sent, middle, size)
+                yield Flight(out[0], kind, middle, received, size)
                 return
-
-    def _path(self, match: Match) -> str:
-        last = match.receiver.rpartition(".")[0]
-        if last != match.origin:
-            return f"{match.origin} → {last}"
-        return f"{match.origin} → {match.sender.rpartition('.')[0]} → {last}"
 
     # --- structure -----------------------------------------------------------------------------
 
@@ -521,8 +542,21 @@ class Book:
         return 0 if 0 in both else sum(both)
 
 
-def _figures(latencies: list[int]) -> LatencyFigures:
-    ordered = np.sort(np.asarray(latencies, dtype=np.int64)) * 1e-9
+def _figures(latencies: Ints) -> LatencyFigures:
+    ordered = np.sort(latencies) * 1e-9
     last = ordered.size - 1
     p50, p90, p99, p999 = (float(ordered[math.ceil(last * q)]) for q in (0.5, 0.9, 0.99, 0.999))
     return LatencyFigures(ordered.size, p50, p90, p99, p999, float(ordered[last]))
+
+
+def _columns(matches: Matches, step: int) -> list[Ints]:
+    """What is shown of every so-manieth match."""
+    columns = (matches.sender, matches.receiver, matches.kind, matches.sent, matches.received, matches.size)
+    return [column[::step] for column in columns]
+
+
+def _path(origin: str, sender: str, receiver: str) -> str:
+    last = receiver.rpartition(".")[0]
+    if last != origin:
+        return f"{origin} → {last}"
+    return f"{origin} → {sender.rpartition('.')[0]} → {last}"

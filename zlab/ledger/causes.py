@@ -7,39 +7,74 @@ only where every message is traced.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from zlab.recording import Recording, Trace
+import numpy as np
 
-_REMEMBERED = 2_000  # messages received that may yet be passed on
+from zlab.ledger.columns import Columns, Flags, Ints
+from zlab.ledger.grouping import before, begins, grouped, lowest, spread
 
-
-@dataclass(slots=True, eq=False)
-class Cause:
-    """A message that was received, and the journey that it is a part of."""
-
-    socket: str
-    """The full name of the socket that received it."""
-    trace: Trace
-    message: int
-    hop: int
-    began: int
-    """When that journey began, in nanoseconds."""
-    origin: str
-    """The node at which that journey began."""
-    ambiguous: bool
+REMEMBERED = 2_000
+"""Messages received that may yet be passed on; or as many as came in one tick, if these are more."""
+NEVER = np.iinfo(np.int64).max
+"""A time that does not come."""
+_ROUNDS = 64  # in which it must be clear where each journey ends
 
 
 @dataclass(slots=True)
-class _Node:
-    """What one node received last."""
+class Crossings(Columns):
+    """Messages sent, and the journeys that these crossings are a part of."""
 
-    current: Cause | None = None
-    unanswered: int = 0
-    """Messages received since it last sent anything."""
+    message: Ints
+    """The number of the journey, from 1; 0 while it has none."""
+    hop: Ints
+    """The how-manieth crossing of that journey, from 1."""
+    began: Ints
+    """When that journey began, in nanoseconds."""
+    origin: Ints
+    """The number of the node at which that journey began."""
+    ambiguous: Flags
+    """Whether it may be another journey's, or another message of the same body."""
+
+
+@dataclass(slots=True)
+class Received(Columns):
+    """Messages received, as far as something may follow from them."""
+
+    key: Ints
+    time: Ints
+    """When recv returned, in nanoseconds."""
+    node: Ints
+    socket: Ints
+    crossing: Ints
+    """Its place among the crossings of this tick; of no use afterwards."""
+
+
+@dataclass(slots=True)
+class Sends(Columns):
+    """Messages sent by nodes that also receive, in the order of time."""
+
+    key: Ints
+    time: Ints
+    """When send was called, in nanoseconds."""
+    node: Ints
+    socket: Ints
+    asks: Flags
+    """Whether a REQ sends it: what follows a reply on the same socket begins a journey of its own."""
+    crossing: Ints
+    """Its place among the crossings of this tick."""
+
+
+@dataclass(slots=True)
+class Followed(Columns):
+    """What messages follow from."""
+
+    time: Ints
+    """When that had been received, in nanoseconds; 0 where they follow from nothing."""
+    socket: Ints
+    """Which socket had received it."""
+    unchanged: Flags
+    """Whether its body is the same."""
 
 
 class Causes:
@@ -47,60 +82,213 @@ class Causes:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._nodes: dict[str, _Node] = {}
-        self._bodies: OrderedDict[tuple[str, int], tuple[Cause, bool]] = OrderedDict()
+        self.journeys = 0
+        """How many have begun."""
+        self._known = Received.empty()
+        self._of = Crossings.empty()  # by which these came
+        self._passed = np.zeros(0, np.bool_)  # whether it has been passed on
+        self._open = np.zeros(0, np.bool_)  # whether it may yet be passed on
+        self._sure = np.zeros(0, np.bool_)  # whether it was known to be the last one received
+        self._current = np.zeros(0, np.int64)  # by node: which of these it received last; -1
+        self._unanswered = np.zeros(0, np.int64)  # by node: messages received since it last sent anything
 
-    def came(self, node: str, cause: Cause, *, ends: bool, full: bool) -> None:
-        """Note a message received.
+    def begin(self, crossings: Crossings, which: Ints) -> None:
+        """Number the journeys that begin with these crossings, in this order."""
+        crossings.message[which] = self.journeys + 1 + np.arange(which.size)
+        self.journeys += which.size
 
-        Args:
-            node: by whom.
-            cause: the message.
-            ends: whether its journey ends here.
-            full: whether every message is traced, so that it is known to be the last one.
-        """
-        state = self._nodes.setdefault(node, _Node())
-        place = node, cause.trace.key
-        if ends:
-            state.current = None
-            state.unanswered = 0
-            self._bodies.pop(place, None)
-            return
-        state.current = cause if full else None
-        state.unanswered += 1
-        before = self._bodies.pop(place, None)
-        if before is not None and not before[1]:
-            cause.ambiguous = True  # the same body twice, and neither has been passed on yet
-        self._bodies[place] = cause, False
-        if len(self._bodies) > _REMEMBERED:
-            self._bodies.popitem(last=False)
-
-    def of(self, sender: Recording, key: int, *, full: bool) -> Cause | None:
-        """What a message that is sent now follows from; None where a journey begins.
+    def follow(
+        self, sends: Sends, came: Received, crossings: Crossings, marked: Ints, nodes: int, *, full: bool
+    ) -> tuple[Followed, Flags]:
+        """Tell what follows from what.
 
         Args:
-            sender: the socket that sends it.
-            key: what it is known by.
+            sends: what was sent by nodes that also receive.
+            came: what such nodes have received, of what is known to have been sent; in the order of time.
+            crossings: by which these came, and those that are new. These have no number, and stand there as if
+                each began a journey of its own; here they get what they are found to be.
+            marked: for each of these, when it was found not to be the only one that may have come; or `NEVER`.
+            nodes: how many there are.
             full: whether every message is traced, so that the last one received is known.
-        """
-        state = self._nodes.get(sender.node)
-        if state is None:
-            return None
-        same = self._bodies.get((sender.node, key))
-        if same is not None and self._may_follow(same[0], sender):
-            self._bodies[sender.node, key] = same[0], True
-            state.unanswered = max(0, state.unanswered - 1)
-            return same[0]
-        current = state.current
-        if not full or current is None or not self._may_follow(current, sender):
-            return None
-        # Several have come since it last sent: it may follow from any of them, or from all.
-        doubtful = current.ambiguous or state.unanswered > 1
-        state.unanswered = 0
-        current.ambiguous = doubtful
-        return current
 
-    @staticmethod
-    def _may_follow(cause: Cause, sender: Recording) -> bool:
-        """A request that follows a reply on the same socket begins a journey of its own."""
-        return sender.type != "REQ" or cause.socket != sender.name
+        Returns:
+            What the sends follow from, and whether the journey ends with each of those that came.
+        """
+        more = max(0, nodes - self._current.size)
+        self._current = np.append(self._current, np.full(more, -1))
+        self._unanswered = np.append(self._unanswered, np.zeros(more, np.int64))
+        old, count = len(self._known), len(crossings)
+        new = np.flatnonzero(crossings.message == 0)
+        tick = _Tick(
+            sends,
+            Received.joined([self._known, came]),
+            Crossings.joined([crossings, self._of]),
+            parent=np.concatenate([count + np.arange(old), came.crossing]),
+            sure=np.append(self._sure, np.full(len(came), full)),
+            old=old,
+        )
+        tick.look_back(self._open, self._current, full=full)
+        tick.find()
+        doubted = tick.judge(self._passed, self._unanswered, np.append(marked, np.full(old, NEVER)))
+        every, beginning = tick.every, np.ones(count, np.bool_)
+        beginning[sends.crossing[tick.follows]] = False
+        self.begin(every, new[beginning[new]])
+        root = tick.root[new]
+        every.message[new], every.began[new], every.origin[new] = (
+            every.message[root],
+            every.began[root],
+            every.origin[root],
+        )
+        for column in ("message", "hop", "began", "origin", "ambiguous"):
+            getattr(crossings, column)[:] = getattr(every, column)[:count]
+        self._keep(tick, doubted)
+        return tick.followed(), tick.ends[old:]
+
+    def _keep(self, tick: _Tick, doubted: Flags) -> None:
+        """Remember what may yet be followed."""
+        open_, node, latest = tick.last()
+        open_ = open_[np.argsort(tick.known.time[open_], kind="stable")][-max(REMEMBERED, tick.ends.size - tick.old) :]
+        self._current[node] = np.where(tick.ends[latest], -1, latest)
+        kept = np.union1d(open_, self._current[self._current >= 0])
+        place = np.full(tick.ends.size + 1, -1)
+        place[kept] = np.arange(kept.size)
+        self._current = place[self._current]
+        self._known, self._of = tick.known[kept], tick.every[tick.parent[kept]]
+        self._of.ambiguous = doubted[kept]
+        self._passed, self._sure = tick.passed[kept], tick.sure[kept]
+        self._open = np.zeros(kept.size, np.bool_)
+        self._open[place[open_]] = True
+
+
+class _Tick:
+    """What is worked on at one tick: what is known to have been received, and what was sent since."""
+
+    def __init__(self, sends: Sends, known: Received, every: Crossings, *, parent: Ints, sure: Flags, old: int) -> None:
+        self.sends, self.known, self.every, self.parent, self.sure, self.old = sends, known, every, parent, sure, old
+        self.node = np.concatenate([known.node, sends.node])
+        self.ends = np.zeros(len(known), np.bool_)
+        """Of what was received: whether the journey ends there."""
+
+    def look_back(self, open_: Flags, current: Ints, *, full: bool) -> None:
+        """Find for each send what its node had received before: last of all, and last with the same body."""
+        known, sends, count = self.known, self.sends, len(self.known)
+        order = np.argsort(np.concatenate([known.time, sends.time]), kind="stable")
+        taking = np.ones(self.node.size, np.bool_)
+        taking[: self.old] = open_
+        by_body = order[taking[order]]
+        code = np.concatenate([known.key, sends.key]) ^ spread(self.node)
+        self.by_body = by_body[grouped(code[by_body])]
+        self.body_begins = begins(code[self.by_body])
+        taking[: self.old] = False
+        taking[current[current >= 0]] = True
+        by_node = order[taking[order]]
+        self.by_node = by_node[np.argsort(self.node[by_node].astype(np.uint16), kind="stable")]
+        self.node_begins = begins(self.node[self.by_node])
+        body, latest = (
+            self._received_before(ranked, first)
+            for ranked, first in ((self.by_body, self.body_begins), (self.by_node, self.node_begins))
+        )
+        self.prior, self.same, self.latest = body[:count], body[count:], latest[count:]
+        self.may_be_same, self.may_be_latest = self._may_follow(self.same), self._may_follow(self.latest)
+        self.may_be_latest &= np.append(self.sure, False)[self.latest] & full
+
+    def _received_before(self, ranked: Ints, first: Flags) -> Ints:
+        place = before(ranked < len(self.known), first)
+        found = np.full(self.node.size, -1)
+        found[ranked] = np.append(ranked, -1)[place]
+        return found
+
+    def _may_follow(self, what: Ints) -> Flags:
+        socket = np.append(self.known.socket, -1)[what]
+        may: Flags = (what >= 0) & ~(self.sends.asks & (socket == self.sends.socket))
+        return may
+
+    def find(self) -> None:
+        """Find the causes, and where journeys end: each depends on the other, but only on what was before."""
+        origin, mine = self.every.origin, self.sends.crossing
+        before_that = np.full(len(self.sends), -2)
+        for _ in range(_ROUNDS):
+            going = np.append(~self.ends, False)
+            self.unchanged = self.may_be_same & going[self.same]
+            latest = np.where(self.may_be_latest & going[self.latest], self.latest, -1)
+            self.cause = np.where(self.unchanged, self.same, latest)
+            self.unsettled = self.cause != before_that
+            before_that = self.cause
+            self.follows = np.flatnonzero(self.cause >= 0)
+            above = np.arange(origin.size)
+            above[mine[self.follows]] = self.parent[self.cause[self.follows]]
+            self.above = self.root = above
+            while not np.array_equal(further := self.root[self.root], self.root):
+                self.root = further
+            ends = origin[self.root[self.parent]] == self.known.node
+            ends[: self.old] = False
+            if np.array_equal(ends, self.ends):
+                self.unsettled[:] = False
+                return
+            self.ends = ends
+
+    def judge(self, passed: Flags, unanswered: Ints, marked: Ints) -> Flags:
+        """Tell what may be another journey's; returns that of what was received, for those that may follow."""
+        known, sends, every, follows = self.known, self.sends, self.every, self.follows
+        cause = self.cause[follows]
+        self.passed = np.append(passed, np.zeros(len(known) - self.old, np.bool_))
+        self.passed[self.same[self.unchanged]] = True
+        # The same body came twice, and neither had been passed on yet.
+        prior = self.prior
+        twice = (prior >= 0) & ~self.ends & ~np.append(self.ends | self.passed, True)[prior]
+        twice[: self.old] = False
+        # Several had come since it last sent: it may follow from any of them, or from all.
+        many = ~self.unchanged[follows] & (self._waiting(unanswered)[follows] > 1)
+        since = np.full(len(known), NEVER)
+        np.minimum.at(since, cause[many], sends.time[follows[many]])
+        came_marked = marked[self.parent] <= known.time
+        every.ambiguous[sends.crossing[follows]] = (
+            twice[cause] | (since[cause] <= sends.time[follows]) | came_marked[cause] | self.unsettled[follows]
+        )
+        above, depth, doubt = self.above, (self.above != np.arange(self.above.size)).astype(np.int64), every.ambiguous
+        while True:
+            depth, doubt, further = depth + depth[above], doubt | doubt[above], above[above]
+            if np.array_equal(further, above):
+                break
+            above = further
+        every.hop, every.ambiguous = every.hop[self.root] + depth, doubt
+        doubted: Flags = every.ambiguous[self.parent] | came_marked | twice | (since < NEVER)
+        return doubted
+
+    def _waiting(self, unanswered: Ints) -> Ints:
+        """How many messages each node had received since it last sent anything, before each send; kept by node too."""
+        count, order, first = len(self.known), self.by_node, self.node_begins
+        step, reset = np.zeros(self.node.size, np.int64), np.zeros(self.node.size, np.bool_)
+        step[self.old : count] = 1
+        step[count:][self.unchanged] = -1
+        reset[:count] = self.ends
+        reset[count:] = (self.cause >= 0) & ~self.unchanged
+        step[reset] = 0
+        step, reset, node = step[order], reset[order], self.node[order]
+        step[first & ~reset] += unanswered[node[first & ~reset]]
+        walk, missed = lowest(step, first | reset)
+        after = walk + missed
+        found = np.zeros(self.node.size, np.int64)
+        found[order] = np.where(first, unanswered[node], np.append(0, after[:-1])[: after.size])
+        last = np.append(first[1:], True)[: order.size]
+        unanswered[node[last]] = after[last]
+        return found[count:]
+
+    def last(self) -> tuple[Ints, Ints, Ints]:
+        """What was received last of each body, if it may be passed on; and by which nodes which one last of all."""
+        ends = np.append(self.ends, True)
+        found = []
+        for ranked, first in ((self.by_body, self.body_begins), (self.by_node, self.node_begins)):
+            came = np.where(ranked < len(self.known), np.arange(ranked.size), -1)
+            place = np.maximum.reduceat(came, np.flatnonzero(first)) if ranked.size else came
+            found.append(ranked[place[place >= 0]])
+        body, latest = found
+        return body[~ends[body]], self.known.node[latest], latest
+
+    def followed(self) -> Followed:
+        """What the sends follow from."""
+        table = Followed.empty(len(self.sends))
+        cause = self.cause[self.follows]
+        table.time[self.follows], table.socket[self.follows] = self.known.time[cause], self.known.socket[cause]
+        table.unchanged = self.unchanged
+        return table

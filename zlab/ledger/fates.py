@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from zlab.ledger.journeys import Hop
     from zlab.ledger.snapshot import LinkFigures
+    from zlab.recording import Recording
     from zlab.topology import Link
 
 DELIVERED = "delivered"
@@ -30,7 +31,7 @@ class Fates:
 
     def __init__(
         self,
-        hops: Iterable[Hop],
+        arrived: tuple[Mapping[tuple[str, str], int], Mapping[Recording, int]],
         links: Iterable[Link],
         figures: Sequence[LinkFigures],
         proxied: Mapping[str, str],
@@ -38,10 +39,10 @@ class Fates:
         settled: Sequence[int],
         interrupted: int,
     ) -> None:
-        """Look at all hops once.
+        """Look at the links once.
 
         Args:
-            hops: all that are remembered.
+            arrived: of all hops that are remembered, as `Journeys.arrived` tells it.
             links: of the topology.
             figures: of each link, from one snapshot.
             proxied: each socket that a proxy serves, and the one at its other side.
@@ -54,13 +55,7 @@ class Fates:
         self._from: dict[str, list[tuple[Link, LinkFigures, int]]] = {}
         for row in zip(links, figures, settled, strict=True):
             self._from.setdefault(row[0].sender, []).append(row)
-        self._last: dict[tuple[str, str], int] = {}  # when the last one that arrived was sent
-        self._first: dict[object, int] = {}  # the same of the first, by life of the receiver
-        for hop in hops:
-            if hop.received:
-                sent, way = hop.crossing.trace.time, (hop.crossing.sender, hop.receiver)
-                self._last[way] = max(sent, self._last.get(way, sent))
-                self._first[hop.life] = min(sent, self._first.get(hop.life, sent))
+        self._last, self._first = arrived
 
     def of(self, hop: Hop) -> tuple[str, str]:
         """The fate of a hop, and the name of its receiver as far as that can be told."""
@@ -95,7 +90,7 @@ class Fates:
 
     def _of_published(self, hop: Hop, place: _Place) -> str:
         """A publisher's message to one life of one subscriber: they come in the order of their sending."""
-        first = self._first.get(hop.life)
+        first = self._first.get(hop.life) if hop.life is not None else None
         ended = any(f.receiver is hop.life and f.ended is not None for f in hop.crossing.recording.aimed)
         if not place.overtaken and not ended:
             if not place.delivered and place.queued and set(place.reasons) == {_FULL}:

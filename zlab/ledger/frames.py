@@ -146,11 +146,11 @@ def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int
                 "size": trace.size,
                 "sent": (trace.time - began) * 1e-9,
                 "received": None if came is None else (came - began) * 1e-9,
-                "service": 0.0 if cause is None else (trace.time - cause.trace.time) * 1e-9,
+                "service": 0.0 if cause is None else (trace.time - cause.time) * 1e-9,
                 "send_call": (left - trace.time) * 1e-9,
                 "queue_and_wire": None if came is None else (came - left) * 1e-9,
                 "latency": None if came is None else (came - trace.time) * 1e-9,
-                "follows": "" if cause is None else "the same body" if crossing.unchanged else "the last received",
+                "follows": "" if cause is None else "the same body" if cause.unchanged else "the last received",
                 "fate": fate,
                 "ambiguous": crossing.ambiguous,
             }

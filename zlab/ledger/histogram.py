@@ -33,34 +33,23 @@ class Histogram:
 
     def add(self, nanoseconds: ArrayLike) -> None:
         """Count a batch of latencies; a negative one counts as zero."""
-        if isinstance(nanoseconds, list) and len(nanoseconds) <= _FEW:
-            self._add_few(nanoseconds)
-            return
-        values = np.maximum(np.asarray(nanoseconds, dtype=np.int64), 0)
-        if values.size == 0:
-            return
-        # frexp gives the bit length; float64 is exact enough up to 2**53 ns, more than 100 days.
-        exponents = np.maximum(np.frexp(values.astype(np.float64))[1] - (_STEP_BITS + 1), 0)
-        buckets = exponents * _STEPS + (values >> exponents)
-        self._make_room(int(buckets.max()))
-        self._counts += np.bincount(buckets, minlength=self._counts.size)
-        self._total += int(values.size)
-        self._max = max(self._max, int(values.max()))
+        self.put(*buckets(np.asarray(nanoseconds, dtype=np.int64)))
 
-    def _add_few(self, nanoseconds: list[int]) -> None:
-        for value in nanoseconds:
-            latency = max(value, 0)
-            exponent = max(latency.bit_length() - (_STEP_BITS + 1), 0)
-            bucket = exponent * _STEPS + (latency >> exponent)
-            self._make_room(bucket)
-            self._counts[bucket] += 1
-            self._max = max(self._max, latency)
-        self._total += len(nanoseconds)
-
-    def _make_room(self, largest: int) -> None:
+    def put(self, values: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+        """Count latencies whose buckets are known, as `buckets` tells them."""
+        if not values.size:
+            return
+        largest = int(places.max())
         if largest >= self._counts.size:  # room at once for all but outliers, so that a quiet lab does not grow
             room = max(_COMMON, largest + _STEPS)
             self._counts = np.concatenate([self._counts, np.zeros(room - self._counts.size, np.int64)])
+        if values.size <= _FEW:
+            for place in places.tolist():
+                self._counts[place] += 1
+        else:
+            self._counts += np.bincount(places, minlength=self._counts.size)
+        self._total += int(values.size)
+        self._max = max(self._max, int(values.max()))
 
     @property
     def count(self) -> int:
@@ -84,3 +73,11 @@ class Histogram:
         """All that is shown of it."""
         p50, p90, p99, p999 = self.quantiles([0.5, 0.9, 0.99, 0.999])
         return LatencyFigures(self.count, p50, p90, p99, p999, self._max * 1e-9)
+
+
+def buckets(nanoseconds: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Latencies, none of them negative, and the bucket of each."""
+    values = np.maximum(nanoseconds, 0)
+    # frexp gives the bit length; float64 is exact enough up to 2**53 ns, more than 100 days.
+    exponents = np.maximum(np.frexp(values.astype(np.float64))[1] - (_STEP_BITS + 1), 0)
+    return values, exponents * _STEPS + (values >> exponents)

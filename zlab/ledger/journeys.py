@@ -1,30 +1,78 @@
-"""Journeys: every traced message, hop by hop; the last of them are remembered."""
+"""Journeys: every traced message, hop by hop; the last of them are remembered.
+
+They are kept as arrays, as they were worked on, and made into objects when somebody asks.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
+from zlab.recording import Direction, lean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from zlab.ledger.kinds import Kinds
-    from zlab.ledger.matching import Match, Sent
-    from zlab.recording import Recording
+    from zlab.ledger.matching import Lives, Matcher, Worked
+    from zlab.recording import Recording, Trace
     from zlab.topology import Topology
 
 HOP_LIMIT = 2_000
 """Hops that are remembered; older ones are let go."""
+_LITTLE = 1_000  # hops below which the next tick's are written behind them
 _PUBLISHERS = {"PUB", "XPUB"}
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a message follows from: one that its node had received."""
+
+    socket: str
+    """The full name of the socket that had received it."""
+    time: int
+    """When recv returned it, in nanoseconds."""
+    unchanged: bool
+    """Whether its body is the same; else it was the last one received."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """A traced send."""
+
+    recording: Recording
+    """Of the sender."""
+    trace: Trace
+    message: int
+    """The number of the journey that this crossing is a part of."""
+    hop: int
+    """The how-manieth crossing of that journey, from 1."""
+    began: int
+    """When that journey began, in nanoseconds."""
+    origin: str
+    """The node at which that journey began."""
+    cause: Cause | None
+    """The message received that this one follows from."""
+    ambiguous: bool
+    """Whether it may be another journey's, or another message of the same body."""
+
+    @property
+    def sender(self) -> str:
+        """The full name of the socket that sent it."""
+        return self.recording.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hop:
     """One message on its way from one socket to another."""
 
     crossing: Sent
+    """The send; one for all hops of a message that a publisher sent to several."""
     receiver: str
     """The full name of the socket, or "" where that is not known yet: several may take it."""
     life: Recording | None
@@ -41,28 +89,61 @@ class Hop:
     """What was plain when it was sent: that it was for nobody; else ""."""
 
 
+@dataclass(slots=True)
+class _Hops(Columns):
+    """Hops of one tick or a few, in the order in which they were sent."""
+
+    number: Ints
+    sent: Ints
+    """The number of the message among all that were sent."""
+    life: Ints
+    time: Ints
+    done: Ints
+    rank: Ints
+    key: Ints
+    size: Ints
+    head: Heads
+    rich: Things
+    message: Ints
+    hop: Ints
+    began: Ints
+    origin: Ints
+    ambiguous: Flags
+    follows: Ints
+    """When what it follows from was received; 0 where it follows from nothing."""
+    follows_at: Ints
+    """By which socket."""
+    unchanged: Flags
+    target: Ints
+    position: Ints
+    kind: Ints
+    received: Ints
+    receiver: Ints
+    """The life that received it, by number; -1."""
+
+
 class Journeys:
     """The hops of the last messages that were traced."""
 
-    def __init__(self, topology: Topology, kinds: Kinds, proxied: Mapping[str, str], limit: int) -> None:
+    def __init__(self, topology: Topology, matcher: Matcher, proxied: Mapping[str, str], limit: int) -> None:
         """Start with none.
 
         Args:
             topology: what runs.
-            kinds: names the kinds of messages.
+            matcher: whose work is entered; it numbers sockets and nodes.
             proxied: each socket that a proxy serves, and the one at its other side; it may grow.
             limit: how many hops to remember.
         """
         self._targets: dict[str, list[str]] = {}
         self._blind: set[str] = set()
         self.grow(topology)
-        self._kinds = kinds
+        self._lives: Lives = matcher.lives
+        self._names = matcher.ways.names
         self._proxied = proxied
         self._limit = limit
         self._lock = Lock()
-        self._hops: deque[Hop] = deque()
-        self._open: dict[Sent, list[Hop]] = {}
-        self._messages: dict[int, list[Hop]] = {}
+        self._tables: deque[_Hops] = deque()
+        self._count = 0
         self.interrupted = 0
         """When tracing last changed, on the clock of the traces: what was sent before may have come untraced."""
         self.let_go = 0
@@ -78,58 +159,138 @@ class Journeys:
         self._blind = {s for s, into in targets.items() if any(types[r] == "XSUB" for r in into)}
         self._targets = targets
 
-    def take(self, sent: Iterable[Sent], matches: Iterable[Match]) -> None:
+    # --- what is entered -----------------------------------------------------------------------
+
+    def take(self, worked: Worked) -> None:
         """Enter what was worked on in one tick."""
+        matches = worked.matches
         with self._lock:
-            for crossing in sent:
-                self._begin(crossing)
-            for match in matches:
-                self._end(match)
-            while len(self._hops) > self._limit:
-                self._forget(self._hops.popleft())
+            if len(worked.offers):
+                self._append(_hops(worked))
+            for table, rows, _ in self._places(worked.doubtful):
+                table.ambiguous[rows] = True
+            for table, rows, which in self._places(matches.hop):
+                table.received[rows], table.receiver[rows] = matches.received[which], matches.life[which]
+            self._trim()
 
-    def hops(self) -> list[Hop]:
-        """All that are remembered, in the order in which they were sent."""
+    def _append(self, table: _Hops) -> None:
+        self._count += len(table)
+        if self._tables and len(self._tables[-1]) + len(table) <= _LITTLE:
+            table = _Hops.joined([self._tables.pop(), table])
+        self._tables.append(table)
+
+    def _places(self, numbers: Ints) -> list[tuple[_Hops, Ints, Ints]]:
+        """Where hops of these numbers stand: tables, the rows there, and the places among the numbers."""
+        if not numbers.size or not self._tables:
+            return []
+        firsts = np.array([table.number[0] for table in self._tables])
+        place = np.searchsorted(firsts, numbers, side="right") - 1
+        found = []
+        for number in np.flatnonzero(np.bincount(place[place >= 0], minlength=firsts.size)).tolist():
+            which = np.flatnonzero(place == number)
+            found.append((self._tables[number], numbers[which] - firsts[number], which))
+        return found
+
+    def _trim(self) -> None:
+        while self._count > self._limit:
+            more, first = self._count - self._limit, self._tables[0]
+            if len(first) <= more:
+                self._tables.popleft()
+                more = len(first)
+            else:
+                self._tables[0] = first[more:]
+            self._count -= more
+            self.let_go += more
+
+    # --- what can be asked ---------------------------------------------------------------------
+
+    def hops(self) -> Sequence[Hop]:
+        """All that are remembered, in the order in which they were sent; each is made when it is looked at."""
         with self._lock:
-            return list(self._hops)
+            return _Made(self, _Hops.joined(list(self._tables)))
 
-    def of(self, message: int) -> list[Hop]:
+    def of(self, message: int) -> Sequence[Hop]:
         """Those of one message, in the order in which they were sent."""
         with self._lock:
-            return list(self._messages.get(message, ()))
+            return _Made(self, _Hops.joined([table[table.message == message] for table in self._tables]))
 
     def known_by(self, key: int) -> list[int]:
         """The messages of which a hop had this key, the oldest first."""
         with self._lock:
-            return list(dict.fromkeys(h.crossing.message for h in self._hops if h.crossing.trace.key == key))
+            known = [message for table in self._tables for message in table.message[table.key == key].tolist()]
+        return list(dict.fromkeys(known))
 
-    def _begin(self, crossing: Sent) -> None:
-        trace, sender = crossing.trace, crossing.sender
-        kind = self._kinds.of(sender, trace.head)
-        publishes = crossing.recording.type in _PUBLISHERS and sender not in self._blind
-        if publishes and trace.matched:
-            hops = [Hop(crossing, f.receiver.name, f.receiver, n, kind) for f, n in trace.matched]
-        else:
-            targets = self._targets.get(sender, [])
-            hop = Hop(crossing, targets[0] if len(targets) == 1 else "", None, 0, kind)
-            if publishes:
-                hop.fate, hop.receiver = _for_nobody(crossing), ""
-            hops = [hop]
-        self._open[crossing] = hops
-        for hop in hops:
-            self._hops.append(hop)
-            self._messages.setdefault(crossing.message, []).append(hop)
+    def arrived(self) -> tuple[dict[tuple[str, str], int], dict[Recording, int]]:
+        """When the last one that has arrived was sent, by sender and receiver; and the first, by life of the receiver.
 
-    def _end(self, match: Match) -> None:
-        hops = self._open.get(match.crossing, [])
-        for hop in hops:
-            if hop.life is None or hop.life is match.recording:
-                hop.receiver, hop.life, hop.received = match.receiver, match.recording, match.received.time
-                hop.via = self._proxy_between(match.sender, match.receiver)
-                hops.remove(hop)
-                break
-        if not hops:
-            self._open.pop(match.crossing, None)
+        In nanoseconds, on the clock of the traces.
+        """
+        last: dict[tuple[str, str], int] = {}
+        first: dict[Recording, int] = {}
+        with self._lock:
+            tables = [table[table.received > 0] for table in self._tables]
+        came = _Hops.joined(tables)
+        if not len(came):
+            return last, first
+        lives = self._lives.recordings
+        width = len(lives)
+        ways, number = np.unique(came.life * width + came.receiver, return_inverse=True)
+        latest, earliest = np.zeros(ways.size, np.int64), np.full(ways.size, np.iinfo(np.int64).max)
+        np.maximum.at(latest, number, came.time)
+        np.minimum.at(earliest, number, came.time)
+        for way, late, early in zip(ways.tolist(), latest.tolist(), earliest.tolist(), strict=True):
+            sender, receiver = lives[way // width], lives[way % width]
+            between = sender.name, receiver.name
+            last[between] = max(late, last.get(between, late))
+            first[receiver] = min(early, first.get(receiver, early))
+        return last, first
+
+    # --- what is made of it --------------------------------------------------------------------
+
+    def crossing(self, table: _Hops, row: int) -> Sent:
+        """The send of one row of a table, as an object."""
+        trace = table.rich[row]
+        if trace is None:
+            trace = lean(
+                table.time.item(row),
+                table.done.item(row),
+                table.rank.item(row),
+                table.key.item(row),
+                table.size.item(row),
+                Direction.SEND,
+                table.head[row].tobytes(),
+            )
+        follows = table.follows.item(row)
+        cause = Cause(self._names[table.follows_at[row]], follows, table.unchanged.item(row)) if follows else None
+        return Sent(
+            recording=self._lives.recordings[table.life[row]],
+            trace=trace,
+            message=table.message.item(row),
+            hop=table.hop.item(row),
+            began=table.began.item(row),
+            origin=self._lives.nodes[table.origin[row]],
+            cause=cause,
+            ambiguous=bool(table.ambiguous[table.sent == table.sent[row]].any())
+            if table.target[row] >= 0
+            else table.ambiguous.item(row),
+        )
+
+    def make(self, table: _Hops, row: int, crossing: Sent) -> Hop:
+        """One row of a table, as an object."""
+        sender, received, life = crossing.sender, table.received.item(row), None
+        if table.receiver[row] >= 0:
+            life = self._lives.recordings[table.receiver[row]]
+        elif table.target[row] >= 0:
+            life = self._lives.recordings[table.target[row]]
+        targets, receiver, fate = self._targets.get(sender, []), "", ""
+        if life is not None:
+            receiver = life.name
+        elif crossing.recording.type in _PUBLISHERS and sender not in self._blind:
+            fate = _for_nobody(crossing)
+        elif len(targets) == 1:
+            receiver = targets[0]
+        via = self._proxy_between(sender, receiver) if received else ""
+        return Hop(crossing, receiver, life, table.position.item(row), table.kind.item(row), via, received, fate)
 
     def _proxy_between(self, sender: str, receiver: str) -> str:
         targets = self._targets.get(sender, ())
@@ -138,13 +299,63 @@ class Journeys:
         passing = (t for t in targets if receiver in self._targets.get(self._proxied.get(t, ""), ()))
         return next(passing, "").rpartition(".")[0]
 
-    def _forget(self, hop: Hop) -> None:
-        self.let_go += 1
-        self._open.pop(hop.crossing, None)
-        rest = self._messages[hop.crossing.message]
-        rest.remove(hop)
-        if not rest:
-            del self._messages[hop.crossing.message]
+
+class _Made(Sequence[Hop]):
+    """Hops of a table, each made when it is looked at."""
+
+    def __init__(self, journeys: Journeys, table: _Hops) -> None:
+        self._journeys, self._table = journeys, table
+        self._crossings: dict[int, Sent] = {}  # one of what was sent to several
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    @overload
+    def __getitem__(self, row: int) -> Hop: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Hop]: ...
+    def __getitem__(self, row: int | slice) -> Hop | Sequence[Hop]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        if self._table.target[row] < 0:
+            return self._journeys.make(self._table, row, self._journeys.crossing(self._table, row))
+        number = self._table.sent.item(row)
+        if number not in self._crossings:
+            self._crossings[number] = self._journeys.crossing(self._table, row)
+        return self._journeys.make(self._table, row, self._crossings[number])
+
+
+def _hops(worked: Worked) -> _Hops:
+    """A row for each offer."""
+    sends, offers, crossings, follows = worked.sends, worked.offers, worked.crossings, worked.follows
+    if len(offers) != len(sends):  # else each was offered once
+        sends, crossings, follows = sends[worked.of], crossings[worked.of], follows[worked.of]
+    return _Hops(
+        number=offers.hop,
+        sent=offers.sent,
+        life=sends.life,
+        time=sends.time,
+        done=sends.done,
+        rank=sends.rank,
+        key=sends.key,
+        size=sends.size,
+        head=sends.head,
+        rich=sends.rich,
+        message=crossings.message,
+        hop=crossings.hop,
+        began=crossings.began,
+        origin=crossings.origin,
+        ambiguous=crossings.ambiguous.copy(),
+        follows=follows.time,
+        follows_at=follows.socket,
+        unchanged=follows.unchanged,
+        target=offers.target,
+        position=offers.position,
+        kind=offers.kind,
+        received=np.zeros(len(offers), np.int64),
+        receiver=np.full(len(offers), -1),
+    )
 
 
 def _for_nobody(crossing: Sent) -> str:

@@ -2,129 +2,212 @@
 
 Nothing on the wire tells. A message is known by its content and by its order: equal bodies hash
 alike at every socket of the process, and among equal bodies the one sent first is taken first.
-`causes.py` tells which message a node sent because of one that it had received.
+`pairing.py` finds the pairs, `causes.py` tells which message a node sent because of one that it had
+received; here it is kept what is still under way. All of it works on arrays, a tick at a time: at
+full rate there is no time to make an object of each message.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from zlab.ledger.causes import Cause, Causes
-from zlab.recording import Direction, Filter, Recording, Trace
+import numpy as np
+
+from zlab.ledger.causes import NEVER, Causes, Crossings, Followed, Received, Sends
+from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
+from zlab.ledger.grouping import repeated
+from zlab.ledger.pairing import Arrivals, Offers, Pairs, pair
+from zlab.ledger.ways import Ways
+from zlab.recording import LEAN, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
+
+    from zlab.ledger.kinds import Kinds
+    from zlab.recording import Batch, Filter, Recording, Trace
     from zlab.topology import Link
 
-PENDING_LIMIT = 50_000
+PENDING_LIMIT = 100_000
 """Sent messages that are remembered while they wait for their match."""
+HELD_LIMIT = 1_500_000
+"""Traces that are kept before they are worked on: older ones are let go."""
+_DOUBT = 10**9  # nanoseconds in which what was not traced arrives
 _PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer looked for
+_LITTLE = 1_000  # traces of a socket that are put together with those of others
 HOLD = 20 * 10**6
 """Nanoseconds that a trace is kept before it is worked on: a sender writes it down after the message has left."""
 
 
-@dataclass(slots=True, eq=False)
-class Sent:
-    """A traced send that may still be received."""
+@dataclass(slots=True)
+class Traced(Columns):
+    """Messages that crossed sockets in one direction, as their probes saw them."""
 
-    recording: Recording
+    time: Ints
+    life: Ints
+    done: Ints
+    rank: Ints
+    key: Ints
+    size: Ints
+    head: Heads
+    rich: Things
+    """The `zlab.recording.Trace` where there is more to tell; else None."""
+
+
+@dataclass(slots=True)
+class Offered(Columns):
+    """Messages sent, each once for every socket that is to have it."""
+
+    key: Ints
+    time: Ints
+    socket: Ints
+    target: Ints
+    """The life that it is for, by its number; -1 where any may take it that faces the sender."""
+    life: Ints
     """Of the sender."""
-    trace: Trace
-    message: int
-    """The number of the journey that this crossing is a part of."""
-    hop: int
-    """The how-manieth crossing of that journey, from 1."""
-    began: int
-    """When that journey began, in nanoseconds."""
-    origin: str
-    """The node at which that journey began."""
-    cause: Cause | None
-    """The message received that this one follows from."""
-    ambiguous: bool
-    """Whether it may be another journey's, or another message of the same body."""
-    done: bool = False
-    """Whether all that could receive it has."""
+    filter: Ints
+    """The number of the filter that it matched; -1 where it was sent by no publisher."""
+    position: Ints
+    """How many had matched that filter, with this one."""
+    hop: Ints
+    """Its number, of all that were offered since the lab began."""
+    sent: Ints
+    """The number of the message among all that were sent: the same where several are to have it."""
+    kind: Ints
+    size: Ints
 
-    @property
-    def unchanged(self) -> bool:
-        """Whether its body is that of the message that it follows from."""
-        return self.cause is not None and self.cause.trace.key == self.trace.key
 
-    @property
-    def sender(self) -> str:
-        """The full name of the socket that sent it."""
-        return self.recording.name
+@dataclass(slots=True)
+class Matches(Columns):
+    """Messages that were seen at both ends, in the order in which they came."""
+
+    sender: Ints
+    """The number of the socket."""
+    receiver: Ints
+    life: Ints
+    """Of the receiver."""
+    hop: Ints
+    sent: Ints
+    """When send was called, in nanoseconds."""
+    received: Ints
+    """When recv returned, in nanoseconds."""
+    rank: Ints
+    """The how-manieth it was for the receiver."""
+    size: Ints
+    kind: Ints
+    filter: Ints
+    position: Ints
+    began: Ints
+    origin: Ints
+    ends: Flags
+    """Whether the journey ends here: the node sends nothing on, or the journey is back where it began."""
+    ambiguous: Flags
+    """Whether another message with an equal body was under way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """One message, seen at both ends."""
+class Worked:
+    """What came of one tick."""
 
-    sender: str
-    receiver: str
-    recording: Recording
-    """Of the receiver."""
-    sent: Trace
-    received: Trace
-    ambiguous: bool
-    """Whether another message with an equal body was under way."""
-    origin: str
-    began: int
-    ends: bool
-    """Whether the journey ends here: the node sends nothing on, or the journey is back where it began."""
-    crossing: Sent
-    """The send that was found."""
+    sends: Traced
+    """Messages sent, in the order of time."""
+    crossings: Crossings
+    """The same: to which journeys they belong."""
+    follows: Followed
+    """The same: from what they follow."""
+    offers: Offered
+    """For whom they are."""
+    of: Ints
+    """For each offer, the place of its message in these."""
+    matches: Matches
+    doubtful: Ints
+    """The numbers of the hops that were found not to be the only ones that may have come."""
+    let_go: int
+    """Traces that were not worked on, because there were too many."""
 
-    @property
-    def latency(self) -> int:
-        """From the call of send to the return of recv, in nanoseconds."""
-        return self.received.time - self.sent.time
 
-    @property
-    def rank_sent(self) -> tuple[tuple[Filter, int], ...]:
-        """How many messages had matched each filter when this one was sent."""
-        return self.sent.matched
+class Lives:
+    """Every socket that has ever been open, by number."""
+
+    def __init__(self, ways: Ways) -> None:
+        """None yet."""
+        self.recordings: list[Recording] = []
+        self.nodes: list[str] = []
+        self._ways = ways
+        self._numbers: dict[Recording, int] = {}
+        self._node_numbers: dict[str, int] = {}
+        self.socket = self.node = np.zeros(0, np.int64)
+        self.asks = self.publishes = np.zeros(0, np.bool_)
+
+    def number(self, recording: Recording) -> int:
+        """The number of one."""
+        found = self._numbers.get(recording)
+        if found is None:
+            found = self._numbers[recording] = len(self.recordings)
+            self.recordings.append(recording)
+            self.socket = np.append(self.socket, self._ways.number(recording.name))
+            self.node = np.append(self.node, self.number_of_node(recording.node))
+            self.asks = np.append(self.asks, recording.type == "REQ")
+            self.publishes = np.append(self.publishes, recording.type in {"PUB", "XPUB"})
+        return found
+
+    def number_of_node(self, name: str) -> int:
+        """The number of a node."""
+        if name not in self._node_numbers:
+            self._node_numbers[name] = len(self.nodes)
+            self.nodes.append(name)
+        return self._node_numbers[name]
 
 
 class Matcher:
     """Pairs the traces of all sockets of a lab, in the order of time."""
 
-    def __init__(self, senders: Mapping[str, frozenset[str]], relays: frozenset[str], *, hold: int = HOLD) -> None:
+    def __init__(
+        self, senders: Mapping[str, Iterable[str]], relays: frozenset[str], kinds: Kinds, *, hold: int = HOLD
+    ) -> None:
         """Start with nothing under way.
 
         Args:
             senders: for each receiving socket, the sockets whose messages can arrive there.
             relays: the nodes that send as well as receive, so that a journey can go on there.
+            kinds: names the kinds of messages.
             hold: for how long a trace is kept before it is worked on, in nanoseconds.
         """
+        self.ways = Ways(senders)
+        self.lives = Lives(self.ways)
+        self.filters: list[Filter] = []
+        self._filter_numbers: dict[Filter, int] = {}
         self._hold = hold
+        self._kinds = kinds
         self._causes = Causes()
-        self._journeys = 0
-        self._fresh: list[Sent] = []
-        self.senders = dict(senders)
         self._relays = relays
         self._sources: set[str] = set()
         self._targets: set[str] = set()
-        self._pending: dict[int, deque[Sent]] = {}
-        self._order: deque[Sent] = deque()
-        self._held: list[tuple[int, int, Recording, Trace]] = []
-        self._number = 0
+        self._held: tuple[list[Traced], list[Traced]] = [], []  # sent, received
+        self._offered = Offered.empty()  # what is under way
+        self._crossings = Crossings.empty()  # the same
+        self._hops = self._sent = self._doubt = 0
 
     def face(self, link: Link) -> None:
         """Learn of a link that has been discovered."""
-        self.senders[link.receiver] = self.senders.get(link.receiver, frozenset()) | {link.sender}
+        self.ways.face(link.sender, link.receiver)
         self._sources.add(link.source)
         self._targets.add(link.target)
         self._relays |= self._sources & self._targets
 
-    def match(
-        self, batches: Mapping[Recording, Iterable[Trace]], now: int, *, full: bool, last: bool = False
-    ) -> list[Match]:
+    def miss(self, now: int) -> None:
+        """Learn that messages were sent or received that nobody traced.
+
+        What comes within a second may be one of these: where its body is sent or received more than once, it is
+        marked as ambiguous.
+        """
+        self._doubt = now + _DOUBT
+
+    # --- what comes in -------------------------------------------------------------------------
+
+    def match(self, batches: Mapping[Recording, Batch], now: int, *, full: bool, last: bool = False) -> Worked:
         """Pair what came since the last call.
 
         Args:
@@ -133,82 +216,254 @@ class Matcher:
             full: whether every message is traced, so that a journey can be followed through a node.
             last: whether nothing will follow, so that nothing is to be held back.
         """
-        limit = now if last else now - self._hold
+        whole: list[tuple[int, list[Trace]]] = []
+        rows: list[tuple[int, NDArray[np.void]]] = []
         for recording, batch in batches.items():
-            for trace in batch:
-                self._number += 1
-                heapq.heappush(self._held, (trace.time, self._number, recording, trace))
-        matches: list[Match] = []
-        while self._held and self._held[0][0] < limit:
-            _, _, recording, trace = heapq.heappop(self._held)
-            if trace.direction is Direction.SEND:
-                self._send(recording, trace, full=full)
-            else:
-                found = self._recv(recording, trace, full=full)
-                if found is not None:
-                    matches.append(found)
-        self._forget(now)
-        return matches
+            if batch.whole:
+                whole.append((self.lives.number(recording), batch.whole))
+            if len(batch.rows) > _LITTLE:
+                self._hold_back_rows([(self.lives.number(recording), batch.rows)])
+            elif len(batch.rows):
+                rows.append((self.lives.number(recording), batch.rows))
+        if rows:
+            self._hold_back_rows(rows)
+        if whole:
+            self._hold_back_whole(whole)
+        let_go = self._let_go()
+        sends, came = (_due(held, now if last else now - self._hold) for held in self._held)
+        return self._work(sends, came, now, let_go, full=full)
 
-    def take_sent(self) -> list[Sent]:
-        """The sends that were worked on since the last call."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
-
-    def _send(self, recording: Recording, trace: Trace, *, full: bool) -> None:
-        cause = self._causes.of(recording, trace.key, full=full)
-        if cause is None:
-            self._journeys += 1
-            sent = Sent(recording, trace, self._journeys, 1, trace.time, recording.node, None, ambiguous=False)
-        else:
-            sent = Sent(
-                recording, trace, cause.message, cause.hop + 1, cause.began, cause.origin, cause, cause.ambiguous
+    def _hold_back_rows(self, traced: list[tuple[int, NDArray[np.void]]]) -> None:
+        """Copy what is needed of what some sockets have traced: the rows belong to their probes."""
+        batches = [batch for _, batch in traced]
+        rows = batches[0] if len(batches) == 1 else np.concatenate(batches, dtype=LEAN)
+        life = np.repeat([number for number, _ in traced], [len(batch) for batch in batches])
+        direction = rows["direction"]
+        received = int(np.count_nonzero(direction))
+        for way, count in ((Direction.SEND, len(rows) - received), (Direction.RECV, received)):
+            if not count:
+                continue
+            mine = slice(None) if count == len(rows) else np.flatnonzero(direction == way)
+            some = rows[mine]
+            table = Traced(
+                time=some["time"].copy(),
+                life=life[mine],
+                done=some["done"].copy(),
+                rank=some["rank"].copy(),
+                key=some["key"].copy(),
+                size=some["size"].copy(),
+                head=np.broadcast_to(_NO_HEAD, count) if way else some["head"].copy(),
+                rich=np.broadcast_to(_NO_TRACE, count),
             )
-        self._pending.setdefault(trace.key, deque()).append(sent)
-        self._order.append(sent)
-        self._fresh.append(sent)
+            self._held[way].append(_in_order(table))
 
-    def _recv(self, recording: Recording, trace: Trace, *, full: bool) -> Match | None:
-        facing = self.senders.get(recording.name, frozenset())
-        waiting = self._pending.get(trace.key)
-        if not waiting:
-            return None
-        fitting = list(islice((s for s in waiting if s.sender in facing and self._fits(s, recording)), 2))
-        if not fitting:
-            return None
-        sent = fitting[0]
-        for one in fitting if len(fitting) > 1 else ():
-            one.ambiguous = True  # either may be the one that came, and the other one still to come
-        if sent.trace.matched:  # a publisher's message: each subscriber takes it once
-            left = tuple(pair for pair in sent.trace.matched if pair[0].receiver is not recording)
-            taken, sent_trace = sent.trace, sent.trace._replace(matched=left)
-            sent.trace = sent_trace
-            sent.done = not left
-        else:
-            taken = sent.trace
-            sent.done = True
-        if sent.done:
-            waiting.remove(sent)
-        if not waiting:
-            del self._pending[trace.key]
-        ends = recording.node not in self._relays or sent.origin == recording.node
-        cause = Cause(recording.name, trace, sent.message, sent.hop, sent.began, sent.origin, sent.ambiguous)
-        self._causes.came(recording.node, cause, ends=ends, full=full)
-        return Match(
-            sent.sender, recording.name, recording, taken, trace, sent.ambiguous, sent.origin, sent.began, ends, sent
+    def _hold_back_whole(self, traced: list[tuple[int, list[Trace]]]) -> None:
+        """The same of what was written down with more."""
+        traces = [trace for _, batch in traced for trace in batch]
+        life = np.repeat([number for number, _ in traced], [len(batch) for _, batch in traced])
+        time, direction, rank, key, size, _, _, done, _ = zip(*traces, strict=True)
+        count, rich = len(traces), np.empty(len(traces), np.object_)
+        rich[:] = traces
+        table = Traced(
+            time=np.fromiter(time, np.int64, count),
+            life=life,
+            done=np.fromiter(done, np.int64, count),
+            rank=np.fromiter(rank, np.int64, count),
+            key=np.fromiter(key, np.int64, count),
+            size=np.fromiter(size, np.int64, count),
+            head=np.broadcast_to(_NO_HEAD, count),
+            rich=rich,
         )
+        directions = np.fromiter(direction, np.int64, count)
+        for way in Direction:
+            mine = np.flatnonzero(directions == way)
+            if mine.size:
+                self._held[way].append(_in_order(table[mine]))
+
+    def _let_go(self) -> int:
+        gone = 0
+        while sum(len(table) for held in self._held for table in held) > HELD_LIMIT:
+            oldest = min((held for held in self._held if held), key=lambda held: int(held[0].time[0]))
+            gone += len(oldest.pop(0))
+        return gone
+
+    # --- what is worked on ---------------------------------------------------------------------
+
+    def _work(self, sends: Traced, came: Traced, now: int, let_go: int, *, full: bool) -> Worked:
+        before = len(self._offered)
+        offers, of = self._offer(sends)
+        every = Offered.joined([self._offered, offers])
+        arrivals = Arrivals(came.key, came.time, self.lives.socket[came.life], came.life)
+        pairs = pair(Offers(every.key, every.time, every.socket, every.target), arrivals, self.ways)
+        place = np.append(np.arange(before), before + of)  # of each offer, among the crossings
+        node = self.lives.node[sends.life]
+        fresh = Crossings(
+            *(np.zeros(len(sends), np.int64), np.ones(len(sends), np.int64), sends.time.copy(), node),
+            np.zeros(len(sends), np.bool_),
+        )
+        crossings = Crossings.joined([self._crossings, fresh])
+        marked = self._marks(every, pairs, place, len(crossings))
+        if now < self._doubt or let_go or pairs.let_go:
+            marked[place[repeated(every.key) | np.isin(every.key, came.key[repeated(came.key)])]] = 0
+        order = np.argsort(pairs.arrival, kind="stable")
+        offer, arrival = pairs.offer[order], pairs.arrival[order]
+        follows, ends = self._follow(sends, came[arrival], crossings, (marked, place[offer], before), full=full)
+        origin = crossings.origin[place[offer]]
+        matches = Matches(
+            sender=every.socket[offer],
+            receiver=arrivals.socket[arrival],
+            life=came.life[arrival],
+            hop=every.hop[offer],
+            sent=every.time[offer],
+            received=came.time[arrival],
+            rank=came.rank[arrival],
+            size=came.size[arrival],
+            kind=every.kind[offer],
+            filter=every.filter[offer],
+            position=every.position[offer],
+            began=crossings.began[place[offer]],
+            origin=origin,
+            ends=ends,
+            ambiguous=crossings.ambiguous[place[offer]] | (marked[place[offer]] <= came.time[arrival]),
+        )
+        crossings.ambiguous |= marked < NEVER
+        doubtful = every.hop[marked[place] < NEVER]
+        self._remember(every, crossings, (place, offer), now)
+        return Worked(sends, crossings[before:], follows, offers, of, matches, doubtful, let_go + pairs.let_go)
+
+    def _offer(self, sends: Traced) -> tuple[Offered, Ints]:
+        """For whom each message is; and for each of these offers, the place of its message."""
+        count = len(sends)
+        kind, of = self._kinds_of(sends), np.arange(count)
+        target, filter_, position = np.full(count, -1), np.full(count, -1), np.zeros(count, np.int64)
+        published = np.flatnonzero(self.lives.publishes[sends.life])
+        if published.size:
+            matched: dict[int, tuple[tuple[Filter, int], ...]] = {}
+            for place in published.tolist():
+                trace: Trace | None = sends.rich[place]
+                if trace is not None and trace.matched:
+                    matched[place] = trace.matched
+            times = np.ones(count, np.int64)
+            times[list(matched)] = [len(m) for m in matched.values()]
+            of = np.repeat(of, times)
+            target, filter_, position = np.full(of.size, -1), np.full(of.size, -1), np.zeros(of.size, np.int64)
+            theirs = np.isin(of, list(matched))
+            target[theirs] = [self.lives.number(f.receiver) for m in matched.values() for f, _ in m]
+            filter_[theirs] = [self._number_of_filter(f) for m in matched.values() for f, _ in m]
+            position[theirs] = [number for m in matched.values() for _, number in m]
+        offers = Offered(
+            key=sends.key[of],
+            time=sends.time[of],
+            socket=self.lives.socket[sends.life[of]],
+            target=target,
+            life=sends.life[of],
+            filter=filter_,
+            position=position,
+            hop=self._hops + np.arange(of.size),
+            sent=self._sent + of,
+            kind=kind[of],
+            size=sends.size[of],
+        )
+        self._hops += of.size
+        self._sent += count
+        return offers, of
+
+    def _kinds_of(self, sends: Traced) -> Ints:
+        lives, first = np.unique(sends.life, return_index=True)
+        table = np.zeros(len(self.lives.recordings), np.int64)
+        for place in np.sort(first).tolist():
+            life = int(sends.life[place])
+            if not self.lives.publishes[life]:
+                table[life] = self._kinds.of(self.lives.recordings[life].name, b"")
+        kind = table[sends.life]
+        if self.lives.publishes[lives].any():
+            for place in np.flatnonzero(self.lives.publishes[sends.life]).tolist():
+                trace = sends.rich[place]
+                head = trace.head if trace is not None else b""
+                kind[place] = self._kinds.of(self.lives.recordings[int(sends.life[place])].name, head)
+        return kind
+
+    def _number_of_filter(self, wanted: Filter) -> int:
+        found = self._filter_numbers.get(wanted)
+        if found is None:
+            found = self._filter_numbers[wanted] = len(self.filters)
+            self.filters.append(wanted)
+        return found
 
     @staticmethod
-    def _fits(sent: Sent, receiver: Recording) -> bool:
-        return not sent.trace.matched or any(wanted.receiver is receiver for wanted, _ in sent.trace.matched)
+    def _marks(every: Offered, pairs: Pairs, place: Ints, count: int) -> Ints:
+        """When each crossing was first found not to be the only one that may have come."""
+        marked = np.full(count, NEVER)
+        if pairs.marked.size:
+            np.minimum.at(marked, place[pairs.marked], pairs.since)
+            if (every.target[pairs.marked] >= 0).any():  # what one subscriber doubts of is doubtful to all
+                sent, number = np.unique(every.sent, return_inverse=True)
+                first = np.full(sent.size, NEVER)
+                np.minimum.at(first, number, marked[place])
+                np.minimum.at(marked, place, first[number])
+        return marked
 
-    def _forget(self, now: int) -> None:
-        while self._order and (
-            self._order[0].done or len(self._order) > PENDING_LIMIT or self._order[0].trace.time < now - _PATIENCE
-        ):
-            old = self._order.popleft()
-            waiting = self._pending.get(old.trace.key)
-            if waiting is not None and old in waiting:
-                waiting.remove(old)
-                if not waiting:
-                    del self._pending[old.trace.key]
+    def _follow(
+        self, sends: Traced, came: Traced, crossings: Crossings, found: tuple[Ints, Ints, int], *, full: bool
+    ) -> tuple[Followed, Flags]:
+        marked, crossing, before = found
+        lives = self.lives
+        relays = np.zeros(len(lives.nodes), np.bool_)
+        relays[[n for n, name in enumerate(lives.nodes) if name in self._relays]] = True
+        follows, ends = Followed.empty(len(sends)), np.ones(len(came), np.bool_)
+        theirs = np.flatnonzero(relays[lives.node[came.life]])
+        mine = np.flatnonzero(relays[lives.node[sends.life]])
+        if not theirs.size and not mine.size:
+            self._causes.begin(crossings, before + np.arange(len(sends)))
+            return follows, ends
+        life, received = sends.life[mine], came.life[theirs]
+        sent = Sends(
+            key=sends.key[mine],
+            time=sends.time[mine],
+            node=lives.node[life],
+            socket=lives.socket[life],
+            asks=lives.asks[life],
+            crossing=before + mine,
+        )
+        arrived = Received(
+            key=came.key[theirs],
+            time=came.time[theirs],
+            node=lives.node[received],
+            socket=lives.socket[received],
+            crossing=crossing[theirs],
+        )
+        told, ending = self._causes.follow(sent, arrived, crossings, marked, len(lives.nodes), full=full)
+        ends[theirs] = ending
+        follows.time[mine], follows.socket[mine], follows.unchanged[mine] = told.time, told.socket, told.unchanged
+        return follows, ends
+
+    def _remember(self, every: Offered, crossings: Crossings, found: tuple[Ints, Ints], now: int) -> None:
+        place, taken = found
+        left = every.time >= now - _PATIENCE
+        left[taken] = False
+        kept = np.flatnonzero(left)[-PENDING_LIMIT:]
+        self._offered, self._crossings = every[kept], crossings[place[kept]]
+
+
+_NO_HEAD = np.zeros((), "V64")
+_NO_TRACE = np.array(None, np.object_)
+
+
+def _in_order(table: Traced) -> Traced:
+    """Sorted by time, if it is not."""
+    unsorted = (table.time[1:] < table.time[:-1]).any()
+    return table[np.argsort(table.time, kind="stable")] if unsorted else table
+
+
+def _due(held: list[Traced], limit: int) -> Traced:
+    """Take what was traced before a time, in the order of time."""
+    ready, rest = [], []
+    for table in held:
+        cut = int(np.searchsorted(table.time, limit))
+        if cut:
+            ready.append(table[:cut])
+        if cut < len(table):
+            rest.append(table[cut:])
+    held[:] = rest
+    table = Traced.joined(ready)
+    return _in_order(table) if len(ready) > 1 else table

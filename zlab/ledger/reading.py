@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zlab.recording import Counts, Recording, Trace
+    from zlab.recording import Batch, Counts, Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Reading:
     second: Mapping[Recording, Counts]
     idle: frozenset[str]
     """Sockets (``node.socket``) whose thread waits in recv on an empty queue."""
-    traces: Mapping[Recording, list[Trace]]
+    traces: Mapping[Recording, Batch]
     closed: frozenset[str]
     """Sockets that were closed since the last tick, because their node was killed or failed, or by the node itself."""
     live: frozenset[str]
@@ -47,3 +47,5 @@ class Reading:
     """Whether every message was traced since the last tick."""
     strikes: tuple[Strike, ...] = ()
     """The links that are broken, or were since the last tick."""
+    gap: bool = False
+    """Whether messages went untraced though all were to be traced."""

@@ -11,11 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zlab.ledger.exchange import SWALLOWED, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zlab.ledger.columns import Ints
     from zlab.recording import Filter, Recording
 
 NOT_JOINED = "not yet joined"
@@ -107,6 +110,17 @@ class Subscription:
             self.killed += news - late
         else:
             self.high_water += news
+
+    def note_matches(self, publisher: str, wanted: Filter, matched: Ints, ranks: Ints) -> None:
+        """Learn from many such messages, in the order in which they came; see `note_match`.
+
+        Only where more is missing than ever before is there something to learn.
+        """
+        missing = matched - ranks
+        most = np.maximum.accumulate(missing)
+        news = np.flatnonzero(np.append(True, most[1:] > most[:-1]))
+        for place in news.tolist():
+            self.note_match(publisher, wanted, int(matched[place]), int(ranks[place]))
 
     def update(self, *, received: int, expected: int, idle: bool, at: float) -> None:
         """Take one reading.

@@ -15,6 +15,7 @@
 enum { NOWHERE = 0, SENDING = 1, RECEIVING = 2 }; /* Meter.inside */
 enum { NOBLOCK = 1, SNDMORE = 2, RCVMORE = 13 };  /* libzmq's own; stable since its version 3 */
 enum { WHOLE = 512, PART = 64, HEAD = 64 };       /* as in keys.py and recording.py */
+enum { LITTLE = 4096 };                           /* records whose room is not worth giving back */
 
 /* One traced message; `zlab.recording.LEAN` describes it to numpy. */
 typedef struct {
@@ -34,7 +35,7 @@ typedef struct {
     long long mask, limit;
     PyObject *single, *several; /* what a publisher is asked for */
     PyObject *note;             /* writes down a publisher's traced message */
-    Record *records;
+    PyObject *store, *spare; /* bytes that hold the records; what was taken before, to be written over once it is free */
     Py_ssize_t used, room;
 } Meter;
 
@@ -125,7 +126,8 @@ Meter_dealloc(Meter *self)
 {
     PyObject_GC_UnTrack(self);
     Meter_clear(self);
-    PyMem_Free(self->records);
+    Py_XDECREF(self->store);
+    Py_XDECREF(self->spare);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -137,20 +139,31 @@ Meter_read(Meter *self, PyObject *Py_UNUSED(none))
                          self->swallowed, self->copied);
 }
 
+/* The records are handed over as they are, without a copy: two stores are written in turn. */
 static PyObject *
 Meter_drain(Meter *self, PyObject *Py_UNUSED(none))
 {
-    PyObject *taken = PyBytes_FromStringAndSize((const char *)self->records, self->used * (Py_ssize_t)sizeof(Record));
+    PyObject *taken = self->store, *result;
+    Py_ssize_t used = self->used, room = self->room;
 
-    if (taken == NULL)
-        return NULL;
-    self->used = 0;
-    if (self->room > 4096) { /* a burst is over: its room is given back */
-        PyMem_Free(self->records);
-        self->records = NULL;
-        self->room = 0;
+    if (used == 0)
+        return Py_BuildValue("(yn)", "", (Py_ssize_t)0);
+    self->store = NULL;
+    self->used = self->room = 0;
+    if (self->spare != NULL && Py_REFCNT(self->spare) == 1) { /* nobody reads it any more */
+        self->store = self->spare;
+        self->room = PyBytes_GET_SIZE(self->store) / (Py_ssize_t)sizeof(Record);
+        self->spare = NULL;
     }
-    return taken;
+    Py_XDECREF(self->spare);
+    self->spare = NULL;
+    if (room <= LITTLE || used > room / 4) { /* else a burst is over: its room is given back */
+        Py_INCREF(taken);
+        self->spare = taken;
+    }
+    result = Py_BuildValue("(On)", taken, used);
+    Py_DECREF(taken);
+    return result;
 }
 
 /* Room for one more record; where there is none, tracing ends until the clock comes by. */
@@ -164,14 +177,19 @@ Meter_room(Meter *self)
     }
     if (self->used == self->room) {
         Py_ssize_t room = self->room ? self->room * 2 : 64;
-        Record *records = PyMem_Realloc(self->records, (size_t)room * sizeof(Record));
 
-        if (records == NULL)
+        if (self->store == NULL)
+            self->store = PyBytes_FromStringAndSize(NULL, room * (Py_ssize_t)sizeof(Record));
+        else
+            _PyBytes_Resize(&self->store, room * (Py_ssize_t)sizeof(Record));
+        if (self->store == NULL) {
+            PyErr_Clear(); /* the message has crossed: that it could not be written down is not its fault */
+            self->used = self->room = 0;
             return NULL;
-        self->records = records;
+        }
         self->room = room;
     }
-    return &self->records[self->used++];
+    return (Record *)PyBytes_AS_STRING(self->store) + self->used++;
 }
 
 static void
@@ -189,6 +207,8 @@ Meter_write(Meter *self, long long time, long long done, long long rank, long lo
     record->key = key;
     record->size = size;
     record->direction = direction;
+    if (direction != 0)
+        return; /* how it begins is told where it was sent */
     if (length >= HEAD)
         memcpy(record->head, PyBytes_AS_STRING(body), HEAD);
     else {
@@ -199,7 +219,7 @@ Meter_write(Meter *self, long long time, long long done, long long rank, long lo
 
 static PyMethodDef Meter_methods[] = {
     {"read", (PyCFunction)Meter_read, METH_NOARGS, "All counts at one moment, in the order of `Counts`."},
-    {"drain", (PyCFunction)Meter_drain, METH_NOARGS, "Take the records written since the last call, as bytes."},
+    {"drain", (PyCFunction)Meter_drain, METH_NOARGS, "Take the records written since the last call: bytes, and how many they hold."},
     {NULL, NULL, 0, NULL},
 };
 

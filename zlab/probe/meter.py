@@ -74,9 +74,9 @@ class PlainMeter:
         frames = sent + more_sent, received + more_received
         return sent, frames[0], sent_bytes, refused, received, frames[1], received_bytes, swallowed, copied
 
-    def drain(self) -> bytes:
-        """The compiled meter's records: here there are none."""
-        return b""
+    def drain(self) -> tuple[bytes, int]:
+        """The compiled meter's records, and how many: here there are none."""
+        return b"", 0
 
 
 Keyed = Callable[[Any], int]

@@ -20,7 +20,7 @@ from zmq.backend import Socket as BackendSocket
 
 from zlab.probe.keys import identify, key_of, key_of_any
 from zlab.probe.meter import COMPILED, Meter
-from zlab.recording import SHOWN, Asked, Counts, Direction, Recording, Recordings, Trace
+from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Recordings, Trace
 
 Gate = Callable[[Direction, Sequence[Any]], int]
 """Called while the socket is gated, before a message is sent and after it was received, with its frames.
@@ -328,7 +328,11 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             return key_of(parts[-1])
 
     def has_room() -> bool:
+        nonlocal rich
         if len(trace) < meter.limit:
+            if rich and len(trace) >= RICH_LIMIT:
+                rich = False  # until the clock comes by again
+                settle()
             return True
         meter.overflowed = True
         meter.tracing = False  # until the clock comes by again: at full rate tracing must not cost

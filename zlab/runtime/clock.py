@@ -74,9 +74,9 @@ class Clock:
         self._states: dict[str, tuple[NodeState, float]] = {}
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
         self._counts: dict[Recording, Counts] = {}
-        self._overflowed = False
+        self._overflowed = self._hurried = False
         self._warned: set[Recording] = set()
-        self._crossings = self._total = 0
+        self._crossings = self._total = self._let_go = 0
         self._window = _LEAST_WINDOW
         self._next_window = 0.0
         self._spent = 0.0
@@ -163,7 +163,7 @@ class Clock:
             self._learn_rates()
             self._warn(self._run.recordings.known)
             self._adapt(self._counts, again=self._overflowed)
-            self._overflowed = False
+            self._overflowed = self._hurried = False
             return snapshot
 
     def _tick(self) -> Snapshot:
@@ -202,21 +202,25 @@ class Clock:
         overflowed = [r for r in live if r.meter.overflowed]
         for recording in overflowed:
             recording.meter.overflowed = False
+        traces = {r: r.drain() for r in (*live, *retired)}
+        self._hurried |= any(batch.hurried for batch in traces.values())
         now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
         reading = Reading(
             at=now,
             first=first,
             second=second,
             idle=frozenset(idle),
-            traces={r: r.drain() for r in (*live, *retired)},
+            traces=traces,
             closed=frozenset() if run.stopped else frozenset(r.name for r in retired),
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
             strikes=run.disturbances.strikes() if isinstance(run, Run) else (),
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
+            gap=self._run.full and bool(overflowed),
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
-        self._counts, self._overflowed = second, self._overflowed or bool(overflowed)
+        self._counts, self._overflowed = second, self._overflowed or bool(overflowed) or self.book.let_go > self._let_go
+        self._let_go = self.book.let_go
         events = (*self._events, *self._fresh_events())
         held = {passage.recording: passage for passage in run.world.held()}
         self._sequence += 1
@@ -317,7 +321,7 @@ class Clock:
             if again:
                 self._run.report("note", "", "", "more messages came than could be traced: some hops are missing")
                 self.book.journeys.interrupted = time.perf_counter_ns()
-            if again or rich is not self._run.rich:
+            if again or self._hurried or rich is not self._run.rich:
                 self._trace(on=True)
             return
         # Long enough for a message that is sent in it to be received in it, through what is queued now.

@@ -1,0 +1,58 @@
+"""Columns: a table kept as one array for each of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Heads = NDArray[np.void]
+Things = NDArray[np.object_]
+
+
+_HEADS = np.dtype("V64")
+_known: dict[type[Any], dict[str, np.dtype[Any]]] = {}
+
+
+def _kinds(table: type[Any]) -> dict[str, np.dtype[Any]]:
+    """The names of the columns, and the type of each."""
+    if table not in _known:
+        hints = get_type_hints(table)
+        kinds = {f.name: get_args(get_args(hints[f.name])[1])[0] for f in fields(table)}
+        _known[table] = {name: _HEADS if kind is np.void else np.dtype(kind) for name, kind in kinds.items()}
+    return _known[table]
+
+
+@dataclass(slots=True)
+class Columns:
+    """A table; each field of a subclass is one column."""
+
+    @classmethod
+    def empty(cls, count: int = 0) -> Self:
+        """So many rows, all zeros."""
+        return cls(*(np.zeros(count, kind) for kind in _kinds(cls).values()))
+
+    @classmethod
+    def joined(cls, tables: Sequence[Self]) -> Self:
+        """One below the other."""
+        if len(tables) == 1:
+            return tables[0]
+        if not tables:
+            return cls.empty()
+        return cls(*(np.concatenate([getattr(table, name) for table in tables]) for name in _kinds(cls)))
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        first: Ints = getattr(self, next(iter(_kinds(type(self)))))
+        return first.size
+
+    def __getitem__(self, which: slice | Ints | Flags) -> Self:
+        """Some of the rows; a slice of them is a view."""
+        return type(self)(*(getattr(self, name)[which] for name in _kinds(type(self))))
