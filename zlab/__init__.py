@@ -26,7 +26,7 @@ from zlab.sockets import (
     TopologyError,
 )
 from zlab.topology import Node, Topology
-from zlab.watched import Context, Watched, watch
+from zlab.watched import Context, Watched, trace, watch
 
 __version__ = "0.1.0"
 
@@ -34,5 +34,5 @@ __version__ = "0.1.0"
 __all__ = [
     "CHANNEL", "CLIENT", "DEALER", "DISH", "GATHER", "PAIR", "PEER", "PUB", "PULL", "PUSH", "RADIO", "REP", "REQ",
     "ROUTER", "SCATTER", "SERVER", "STREAM", "SUB", "XPUB", "XSUB", "Context", "Lab", "Node", "Topology",
-    "TopologyError", "Watched", "checks", "faults", "nodes", "patterns", "run", "watch"
+    "TopologyError", "Watched", "checks", "faults", "nodes", "patterns", "run", "trace", "watch"
 ]

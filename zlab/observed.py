@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from zlab.ledger import frames
+from zlab.ledger.arrows import Arrows
 from zlab.ledger.fates import Fates
 from zlab.ledger.snapshot import Snapshot
 from zlab.ledger.where import Standing, Where, last_messages
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from zlab.runtime.clock import Runs
     from zlab.topology import Topology
     from zlab.views.dashboard import Dashboard
+    from zlab.views.diagram import Diagram
+    from zlab.views.message import Message
     from zlab.views.picture import Picture
 
 _TRACES = ("adaptive", "full")
@@ -76,6 +79,9 @@ class Observed:
             runs.stop()
             raise
         self._finished = False
+        self._arrows = Arrows(
+            self._clock.book.journeys, lambda: self._fates(self._clock.latest), round(runs.began * 1e9)
+        )
         self._dashboard: Dashboard | None = None
         registry.enter(self)
 
@@ -257,6 +263,69 @@ class Observed:
             LookupError: no such message is remembered; it may not have been traced.
         """
         snapshot, _ = self._fresh()
+        hops = self._hops_of(message)
+        table = self._messages(hops, snapshot)
+        table.attrs["end_to_end"] = table["received"].max() - table["sent"].min()
+        return table
+
+    def frames(self, message: int | bytes | Sequence[bytes], hop: int = 1) -> Message:
+        """The frames of one message as its sender gave them to ZeroMQ, envelope and body told apart.
+
+        Args:
+            message: as for `journey`.
+            hop: on which of its hops, from 1: a broker adds frames to a message, and takes them off again. Where
+                it was sent on to several at once, the first of them.
+
+        Raises:
+            LookupError: no such message or hop is remembered; it may not have been traced.
+        """
+        from zlab.views.message import Message
+
+        self._fresh()
+        hops = self._hops_of(message)
+        found = next((h for h in hops if h.crossing.hop == hop), None)
+        if found is None:
+            there = ", ".join(str(n) for n in sorted({h.crossing.hop for h in hops}))
+            raise LookupError(f"hop {hop} of {message!r} is not remembered; these are: {there}")
+        crossing, (fate, receiver) = found.crossing, self._fates(self._clock.latest).of(found)
+        return Message(
+            number=crossing.message,
+            hop=crossing.hop,
+            link=f"{crossing.sender} → {receiver or '?'}",
+            socket=crossing.recording.type,
+            size=crossing.trace.size,
+            frames=crossing.trace.frames,
+            fate=fate,
+        )
+
+    def diagram(self, last: int = 40, *, scale: str = "auto") -> Diagram:
+        """The last messages as a sequence diagram; at the end of a cell, a picture that needs no kernel.
+
+        Time runs downwards, a line is a node, an arrow a message from send to recv.
+
+        Args:
+            last: how many hops of messages at most; what is left out is said in the picture.
+            scale: ``time`` draws them at their true times, ``order`` one after the other at even distances, and
+                ``auto`` at their true times if they can then be told apart. The picture names which one it is.
+
+        Raises:
+            ValueError: a ``last`` below 1, or a ``scale`` that is none of these.
+        """
+        from zlab.views.diagram import SCALES, diagram
+
+        if last < 1:
+            raise ValueError(f"last={last!r}: give 1 or more")
+        if scale not in SCALES:
+            raise ValueError(f"scale={scale!r}: give {', '.join(map(repr, SCALES))}")
+        snapshot, topology = self._fresh()
+        return diagram(topology, snapshot, self._arrows, self.history(), last=last, scale=scale)
+
+    @property
+    def arrows(self) -> Arrows:
+        """What is remembered of its messages, hop by hop, for the views; see `messages`."""
+        return self._arrows
+
+    def _hops_of(self, message: int | bytes | Sequence[bytes]) -> Sequence[Hop]:
         journeys = self._clock.book.journeys
         if not isinstance(message, int):
             parts = [bytes(message)] if isinstance(message, (bytes, bytearray, memoryview)) else list(message)
@@ -270,21 +339,22 @@ class Observed:
                 f"{message!r}: no such message is remembered; lab.messages() has those that are, "
                 'and zlab.run(..., trace="full") traces them all'
             )
-        table = self._messages(hops, snapshot)
-        table.attrs["end_to_end"] = table["received"].max() - table["sent"].min()
-        return table
+        return hops
 
-    def _messages(self, hops: Iterable[Hop], snapshot: Snapshot) -> pd.DataFrame:
+    def _fates(self, snapshot: Snapshot) -> Fates:
         book = self._clock.book
-        fates = Fates(
+        return Fates(
             book.journeys.arrived(),
             self.topology.links[: len(snapshot.links)],
             snapshot.links,
             dict(book.proxied),
-            settled=book.settled(time.perf_counter_ns(), stopped=self._runs.stopped),
+            settled=book.settled(time.perf_counter_ns(), stopped=self._runs.stopped)[: len(snapshot.links)],
             interrupted=book.journeys.interrupted,
         )
-        table = frames.messages(hops, fates, tuple(book.kinds.names), round(self._runs.began * 1e9))
+
+    def _messages(self, hops: Iterable[Hop], snapshot: Snapshot) -> pd.DataFrame:
+        book = self._clock.book
+        table = frames.messages(hops, self._fates(snapshot), tuple(book.kinds.names), round(self._runs.began * 1e9))
         table.attrs.update(let_go=book.journeys.let_go, sampling=snapshot.sampling)
         return table
 

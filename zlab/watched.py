@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from zlab.observed import Observed, check_trace, delivered
-from zlab.probe import WatchedContext, observe, observe_all, observer_of
+from zlab.probe import WatchedContext, observe, observe_all, observe_new, observer_of
 from zlab.runtime import registry
 from zlab.runtime.watching import Watching
 
@@ -21,6 +21,15 @@ class Watched(Observed):
     As the last expression of a cell in JupyterLab it shows its live dashboard. The program is its
     own master: it can be watched, not paused or killed.
     """
+
+    def __init__(self, watching: Watching) -> None:
+        """Start the clock; use `zlab.watch`."""
+        self._watching = watching
+        super().__init__(watching)
+
+    def follow_new(self) -> None:
+        """Watch each context that is made from now on too, until this is stopped; those of `zlab.run` are its own."""
+        self._watching.at_end = observe_new(self._watching)
 
     def __repr__(self) -> str:
         """Say what is watched, and how to see more."""
@@ -114,3 +123,46 @@ def watch(
         if observer_of(context) is not watching:
             observe(context, watching)
     return Watched(watching.claim(name))
+
+
+def trace(
+    *contexts: zmq.Context[Any], name: str = "trace", key: Callable[[list[bytes]], Hashable] | None = None
+) -> Watched:
+    """Follow every message of a few lines of pyzmq, and draw them: a sequence diagram of what the lines did.
+
+    As `watch` with ``trace="full"``; without contexts it also finds those that are made within the ``with`` block,
+    wherever they are made. Sockets that are open already are followed from the first line of the block on: what they
+    were sent before and receive within it is counted, and has no arrow, for nobody saw it leave. A context that was
+    there before and is not ``zmq.Context.instance()`` must be named.
+
+    Ask for the diagram after the block: within it, the messages of the last 0.2 seconds are still to come.
+
+    Args:
+        contexts: what to follow; none means ``zmq.Context.instance()`` and every context that is made meanwhile.
+        name: what to call it.
+        key: what makes a message itself; see `zlab.run`.
+
+    Returns:
+        What watches: `Observed.diagram` draws it, `Observed.messages` has a row for each message and hop,
+        `Observed.frames` the frames of one.
+
+    Raises:
+        TypeError: something that is not a ``zmq.Context``.
+        ValueError: a context that is closed, or is watched already.
+
+    Example:
+        >>> import zlab, zmq
+        >>> with zlab.trace() as t, zmq.Context() as context:
+        ...     push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        ...     with push, pull, pull.bind("inproc://numbers"), push.connect("inproc://numbers"):
+        ...         push.send(b"one")
+        ...         print(pull.recv())
+        b'one'
+        >>> t.diagram().text.count("delivered")
+        1
+    """
+    if contexts:
+        return watch(*contexts, name=name, key=key, trace="full")
+    watched = watch(name=name, key=key, trace="full")
+    watched.follow_new()
+    return watched

@@ -17,7 +17,7 @@ from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.recording import Direction, lean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from zlab.ledger.matching import Lives, Matcher, Worked
     from zlab.recording import Recording, Trace
@@ -219,6 +219,25 @@ class Journeys:
         with self._lock:
             known = [message for table in self._tables for message in table.message[table.key == key].tolist()]
         return list(dict.fromkeys(known))
+
+    def span(self) -> range:
+        """The numbers of the hops that are remembered: hops are numbered in the order in which they were sent."""
+        with self._lock:
+            first = int(self._tables[0].number[0]) if self._tables else self.let_go
+            return range(first, first + self._count)
+
+    def chosen(self, numbers: Iterable[int]) -> list[tuple[int, Hop]]:
+        """The hops of these numbers, ascending; those that are no longer remembered are left out."""
+        wanted = np.fromiter(numbers, np.int64)
+        with self._lock:
+            here = [table[rows[rows < len(table)]] for table, rows, _ in self._places(wanted)]
+        chosen = _Hops.joined(here)
+        return list(zip(chosen.number.tolist(), _Made(self, chosen), strict=True))
+
+    def numbers_of(self, message: int) -> list[int]:
+        """The numbers of the hops of one message."""
+        with self._lock:
+            return [n for table in self._tables for n in table.number[table.message == message].tolist()]
 
     def arrived(self) -> tuple[dict[tuple[str, str], int], dict[Recording, int]]:
         """When the last one that has arrived was sent, by sender and receiver; and the first, by life of the receiver.

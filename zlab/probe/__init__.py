@@ -1,6 +1,6 @@
 """The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
 
-from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observer_of, unobserve
+from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observe_new, observer_of, unobserve
 from zlab.probe.cost import MessageCost, message_cost
 from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import ProxyStatistics, install_proxy
@@ -24,6 +24,7 @@ __all__ = [
     "message_cost",
     "observe",
     "observe_all",
+    "observe_new",
     "observer_of",
     "probe",
     "under_way",

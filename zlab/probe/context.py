@@ -87,6 +87,36 @@ def observe_all(observer: Observer) -> Callable[[], None]:
     return end
 
 
+_waiting_for_new: list[Observer] = []
+_plain_begin = zmq.Context.__init__
+
+
+@wraps(_plain_begin)
+def _begin(self: Any, *args: Any, **kwargs: Any) -> None:
+    _plain_begin(self, *args, **kwargs)
+    # A shadow shares the sockets of another context, and a lab looks after its own.
+    ours = str(sys._getframe(1).f_globals.get("__name__", "")).startswith("zlab.")  # noqa: SLF001 - who called
+    if _waiting_for_new and not ours and not self._shadow and observer_of(self) is None:
+        observe(self, _waiting_for_new[-1])
+
+
+def observe_new(observer: Observer) -> Callable[[], None]:
+    """Have an observer told of every socket of each context that is made from now on; returns what ends it.
+
+    The contexts that are there already are left alone, and with them the kernel's own. Of several observers, the one
+    that came last is told.
+    """
+    _waiting_for_new.append(observer)
+    zmq.Context.__init__ = _begin  # type: ignore[method-assign]
+
+    def end() -> None:
+        _waiting_for_new.remove(observer)
+        if not _waiting_for_new:
+            zmq.Context.__init__ = _plain_begin  # type: ignore[method-assign]
+
+    return end
+
+
 def observer_of(context: zmq.Context[Any]) -> Observer | None:
     """Who is told of a context's sockets now."""
     return None if context.closed else _observers.get(context.underlying)
