@@ -296,6 +296,7 @@ class Observed:
             size=crossing.trace.size,
             frames=crossing.trace.frames,
             fate=fate,
+            begins=crossing.trace.head,
         )
 
     def diagram(self, last: int = 40, *, scale: str = "auto") -> Diagram:

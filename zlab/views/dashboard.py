@@ -1,4 +1,4 @@
-"""The dashboard of a lab: toolbar, timeline, flow graph, ledger, charts and event log in one box."""
+"""The dashboard of a lab: toolbar, timeline, flow graph, ledger, sequence diagram, charts and event log in one box."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from zlab.views.flow import Flow
 from zlab.views.ledger import Ledger
 from zlab.views.log import Log
 from zlab.views.playhead import Playhead, moves
+from zlab.views.sequence import SequenceDiagram
 from zlab.views.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self.timeline = Timeline(self.playhead)
         self.ledger = Ledger(self.playhead)
         self.events = Log(self.playhead)
+        self.sequence = SequenceDiagram(self.playhead)
         self._figure: Any = None
         self._drawing = threading.Lock()
         self._holder = ipywidgets.Box()
@@ -88,8 +90,8 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
 
     def _parts(self) -> tuple[Any, ...]:
         if not self._source.topology.links:  # of a program that has only begun there is not much to show
-            return self.controls, self.timeline, self.flow, self.events
-        return self.controls, self.timeline, self.flow, self.ledger, self.events, self._holder
+            return self.controls, self.timeline, self.flow, self.events, self.sequence
+        return self.controls, self.timeline, self.flow, self.ledger, self.events, self._holder, self.sequence
 
     def _grow(self) -> None:
         """Put views of all that there is by now in the place of those that were made for less."""

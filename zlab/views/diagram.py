@@ -123,7 +123,7 @@ def _ways(arrows: Arrows, numbers: range) -> list[Way]:
     for row, hop in zip(sheet.rows.tolist(), sheet.hops, strict=True):
         _, sent, received, _, _, _, sender, receiver, fate, kind, _ = row
         source, target = sockets[sender], "" if receiver == NOBODY else sockets[receiver]
-        said = message.word(hop.crossing.recording.type, hop.crossing.trace.frames)
+        said = message.word(hop.crossing.recording.type, hop.crossing.trace.frames, hop.crossing.trace.head)
         came = received if fates[fate] == DELIVERED else None
         ways.append(
             Way(_node(source), _node(target), sent, came, kind, said, f"{source} → {target or '?'}", fates[fate])

@@ -20,7 +20,7 @@ function render({ model, el, signal }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let fold = null, boxes = [], lanes = [], names = [], namedAt = 0, sums = [], capacities = [];
   let style = null, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
-  let home = null, dpr = 1, dirty = true, queuesDirty = true, frame = 0, pending = [], painted = false, hover = null, over = false, pointed = null;
+  let home = null, dpr = 1, dirty = true, queuesDirty = true, frame = 0, pending = [], painted = false, hover = null, followed = null, over = false, pointed = null;
   const stale = new Set(); // items whose card alone must be drawn again
   let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, drawn = null, drawnKey = "", asking = 0, asked = "", looked = "";
 
@@ -267,7 +267,7 @@ function render({ model, el, signal }) {
   }
 
   function drawStill() {
-    const lit = hover && neighbours(hover);
+    const lit = hover ? neighbours(hover) : followed && touched(followed);
     if (dirty) {
       if (namedAt !== camera.scale) nameEndpoints();
       clean(onLanes);
@@ -365,6 +365,17 @@ function render({ model, el, signal }) {
     const told = item.group < 0 ? `${item.name}, ${item.types}, ${looks[item.node].state}`
       : `${item.name}, group of ${item.members.length} nodes, ${statesOf(item.members, looks).map(([state, n]) => `${n} ${state}`).join(", ")}`;
     if (button.getAttribute("aria-label") !== told) button.setAttribute("aria-label", told);
+  }
+
+  // A message that is followed in another view.
+  const unfollow = onFollow(el, (hops) => {
+    followed = hops && linksOf(graph.links.map((link) => link.name.split(" → ")), hops);
+    redraw();
+  });
+
+  function touched(links) {
+    const bundles = new Set([...links].map((i) => fold.bundleOf[i])), ends = [...bundles].map((b) => fold.links[b]);
+    return { links: bundles, nodes: new Set(ends.flatMap(({ source, target }) => [source, target])) };
   }
 
   function neighbours({ item, bundle }) {
@@ -690,6 +701,7 @@ function render({ model, el, signal }) {
 
   return () => {
     wire.dispose();
+    unfollow();
     sizes.disconnect();
     themes.disconnect();
     charts?.();

@@ -7,15 +7,6 @@ function described(socket) {
   return socket.type + (socket.topics.length ? " " + socket.topics.map((topic) => topic || "everything").join(", ") : "");
 }
 
-function definition(rows) {
-  const list = make("dl.zlab-facts");
-  for (const [term, text, loud] of rows) {
-    if (text === "" || text === undefined || text === null) continue;
-    list.append(make("dt", {}, term), make(loud ? "dd.zlab-loud" : "dd", {}, String(text)));
-  }
-  return list;
-}
-
 function tellNode(node, look, figures, at) {
   const own = figures?.nodes[node.index];
   return [make("strong", {}, node.name), make("span.zlab-soft", {}, " " + stateOf(look, own, at)), ...tellSockets(node, figures)];

@@ -87,6 +87,8 @@ class Message:
     """As the application gave them to ``send``, each cut after 4,096 bytes; none where they were not kept."""
     fate: str
     """``delivered``, ``under way``, or why it did not arrive."""
+    begins: bytes = b""
+    """Where its frames were not kept: how its last frame begins, up to 64 bytes."""
 
     @property
     def roles(self) -> list[Role]:
@@ -118,7 +120,8 @@ class Message:
         """Why its frames cannot be shown, or ""."""
         if self.frames:
             return ""
-        return "its frames were not kept: so many messages came a second that they were only counted and timed"
+        said = "its frames were not kept: too many messages came for that"
+        return f"{said}; the last one begins with {_one_line(self.begins)!r}" if self.begins else said
 
     def told(self) -> dict[str, Any]:
         """All of it as JSON takes it, for the browser."""
@@ -170,10 +173,16 @@ class Message:
             )
 
 
-def word(socket: str, frames: Sequence[bytes]) -> str:
-    """What a message says, in the few letters that have room beside an arrow; "" where its frames were not kept."""
+def word(socket: str, frames: Sequence[bytes], begins: bytes = b"") -> str:
+    """What a message says, in the few letters that have room beside an arrow; "" where that is not known.
+
+    Args:
+        socket: the type of the socket that sent it.
+        frames: what was kept of them.
+        begins: how the last of them begins, where none was kept.
+    """
     if not frames:
-        return ""
+        return _brief(begins)[:_WORD]
     found = roles(socket, frames)
     if found[0] is Role.SUBSCRIPTION:
         verb = "subscribe" if frames[0][:1] == b"\x01" else "unsubscribe"

@@ -13,6 +13,7 @@ from zlab.ledger.snapshot import NodeState, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.ledger.arrows import Arrows
     from zlab.ledger.past import Past
     from zlab.ledger.where import Standing
     from zlab.recording import Event
@@ -85,6 +86,11 @@ class Playhead:
     def past(self) -> Past:
         """What is remembered of the lab."""
         return self._source.past
+
+    @property
+    def arrows(self) -> Arrows:
+        """What is remembered of its messages, up to the present: a view leaves out what had not been sent yet."""
+        return self._source.arrows
 
     def snapshot(self) -> Snapshot:
         """What is shown."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.ledger.arrows import Arrows
     from zlab.ledger.past import Past
     from zlab.ledger.snapshot import Snapshot
     from zlab.ledger.where import Standing
@@ -28,6 +29,10 @@ class Source(Protocol):
     @property
     def past(self) -> Past:
         """What is remembered of it."""
+
+    @property
+    def arrows(self) -> Arrows:
+        """What is remembered of its messages, hop by hop."""
 
     def snapshot(self) -> Snapshot:
         """The latest published snapshot; never blocks."""

@@ -44,6 +44,16 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// Facts, a line each: [term, text, whether it is alarming]; without a text there is no line.
+function definition(rows) {
+  const list = make("dl.zlab-facts");
+  for (const [term, text, loud] of rows) {
+    if (text === "" || text === undefined || text === null) continue;
+    list.append(make("dt", {}, term), make(loud ? "dd.zlab-loud" : "dd", {}, String(text)));
+  }
+  return list;
+}
+
 // The colour of a kind of message, as it stands in legends and tables.
 function mark(kind) {
   const dot = make("i.zlab-mark", { "aria-hidden": "true" });
@@ -207,6 +217,33 @@ async function sayLast(kernel, comm, content) {
   } finally {
     own.dispose();
   }
+}
+
+// A message that is followed in one view is lit in all of its dashboard: told are its hops as [sender, receiver] or null.
+function follow(el, hops) {
+  document.dispatchEvent(new CustomEvent("zlab-follow", { detail: { dashboard: el.closest(".zlab-dashboard"), hops } }));
+}
+
+// Hear of it; returns how to end that.
+function onFollow(el, act) {
+  const hear = ({ detail }) => { if (detail.dashboard?.contains(el)) act(detail.hops); };
+  document.addEventListener("zlab-follow", hear);
+  return () => document.removeEventListener("zlab-follow", hear);
+}
+
+// Which of the links, [sender, receiver] each, these hops have gone by; through a proxy, by two of them.
+function linksOf(links, hops) {
+  const node = (socket) => socket.slice(0, socket.lastIndexOf(".")), chosen = new Set();
+  for (const [sender, receiver] of hops) {
+    const direct = links.findIndex(([from, to]) => from === sender && to === receiver);
+    if (direct >= 0) { chosen.add(direct); continue; }
+    links.forEach(([from, front], i) => {
+      if (from !== sender) return;
+      if (!receiver) return; // where it went is not known
+      links.forEach(([back, to], k) => { if (to === receiver && node(back) === node(front)) chosen.add(i).add(k); });
+    });
+  }
+  return chosen;
 }
 
 function darkTheme(el) {

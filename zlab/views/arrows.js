@@ -1,0 +1,159 @@
+// The arrows that the browser holds: columns of numbers, the oldest let go when there are too many.
+
+const MOST = 200000; // arrows
+const LET_GO = 50000; // at once, when there is no more room
+const NOBODY = 0xffff;
+const UNDER_WAY = 0, DELIVERED = 1; // as Python numbers fates
+const COLUMNS = [["sent", Float64Array], ["received", Float64Array], ["message", Uint32Array], ["size", Uint32Array], ["hop", Uint16Array],
+  ["sender", Uint16Array], ["receiver", Uint16Array], ["fate", Uint16Array], ["kind", Uint8Array], ["ambiguous", Uint8Array]];
+
+class Arrows {
+  constructor(most = MOST, letGo = LET_GO) {
+    this.most = most;
+    this.letGo = letGo;
+    this.first = 0; // the number of the one at place 0; they are consecutive
+    this.count = 0;
+    this.dropped = 0; // that were let go here
+    this.gaps = []; // [time, how many]: let go before they came here
+    this.said = [];
+    this.found = new Uint8Array(most);
+    for (const [name, type] of COLUMNS) this[name] = new type(most);
+  }
+
+  get end() { return this.first + this.count; }
+
+  place(number) {
+    const i = number - this.first;
+    return i >= 0 && i < this.count ? i : -1;
+  }
+
+  // Take a batch in; returns the place of the first that is new.
+  add({ first, shown }, buffer, said) {
+    const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+    const batch = {};
+    let at = 0;
+    for (const [name, type] of COLUMNS) {
+      batch[name] = new type(bytes, at, shown);
+      at += shown * type.BYTES_PER_ELEMENT;
+    }
+    if (!this.count) this.first = first;
+    else if (first > this.end) { // what is between has been let go: the numbers stay consecutive, the old ones make room
+      if (shown) this.gaps.push([batch.sent[0], first - this.end]);
+      this.skip(first - this.end);
+    }
+    let from = this.count;
+    for (let k = 0; k < shown; k++) {
+      const number = first + k;
+      if (number < this.first) continue;
+      let i = number - this.first;
+      if (i < this.count) { // known: only what has become of it is news
+        if (batch.fate[k] !== UNDER_WAY) { this.received[i] = batch.received[k]; this.fate[i] = batch.fate[k]; this.receiver[i] = batch.receiver[k]; }
+        this.said[i] ||= said[k];
+        continue;
+      }
+      if (this.count === this.most) {
+        this.forget(this.letGo);
+        from = Math.max(0, from - this.letGo);
+        i = number - this.first;
+      }
+      for (const [name] of COLUMNS) this[name][i] = batch[name][k];
+      this.said[i] = said[k];
+      this.found[i] = 0;
+      this.count++;
+    }
+    return from;
+  }
+
+  // Hops that never came stand as empty places, which are not drawn.
+  skip(missing) {
+    if (missing > this.most - this.count) {
+      const first = this.end + missing;
+      this.dropped += this.count;
+      this.count = 0;
+      this.said.length = 0;
+      this.first = first;
+      return;
+    }
+    this.sent.fill(NaN, this.count, this.count + missing);
+    this.received.fill(NaN, this.count, this.count + missing);
+    this.message.fill(0, this.count, this.count + missing);
+    this.found.fill(0, this.count, this.count + missing);
+    this.count += missing;
+    this.said.length = this.count;
+  }
+
+  forget(n) {
+    for (const [name] of COLUMNS) this[name].copyWithin(0, n, this.count);
+    this.found.copyWithin(0, n, this.count);
+    this.said.splice(0, n);
+    this.first += n;
+    this.count -= n;
+    this.dropped += n;
+    while (this.gaps.length && this.gaps[0][0] < this.sent[0]) this.gaps.shift();
+  }
+
+  // What has become of arrows that were under way; returns when they arrived.
+  change(changed, buffer) {
+    const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+    const received = new Float64Array(bytes, 0, changed), number = new Uint32Array(bytes, 8 * changed, changed);
+    const receiver = new Uint16Array(bytes, 12 * changed, changed), fate = new Uint16Array(bytes, 14 * changed, changed);
+    const arrivals = [];
+    for (let k = 0; k < changed; k++) {
+      const i = this.place(number[k]);
+      if (i < 0) continue;
+      this.received[i] = received[k];
+      this.fate[i] = fate[k];
+      if (receiver[k] !== NOBODY) this.receiver[i] = receiver[k];
+      if (received[k] === received[k]) arrivals.push(received[k]);
+    }
+    return arrivals;
+  }
+
+  // All hops of a message, in the order in which they were sent.
+  journey(message) {
+    const places = [];
+    for (let i = 0; i < this.count; i++) if (this.message[i] === message && this.sent[i] === this.sent[i]) places.push(i);
+    return places;
+  }
+}
+
+// Moments in their order, without those that are the same: what stands at even distances is their rank.
+class Moments {
+  constructor() { this.times = new Float64Array(1024); this.count = 0; }
+
+  add(values) {
+    const fresh = Float64Array.from(values.filter((t) => t === t)).sort();
+    if (!fresh.length) return;
+    const from = this.rank(fresh[0]);
+    const tail = new Float64Array(this.count - from + fresh.length);
+    tail.set(this.times.subarray(from, this.count));
+    tail.set(fresh, this.count - from);
+    tail.sort(); // nearly all come at the end: the tail is short
+    if (from + tail.length > this.times.length) {
+      const more = new Float64Array(2 * (from + tail.length));
+      more.set(this.times.subarray(0, from));
+      this.times = more;
+    }
+    let n = from;
+    for (const t of tail) if (n === from || t !== this.times[n - 1]) this.times[n++] = t;
+    this.count = n;
+  }
+
+  // How many moments are before this one.
+  rank(time) {
+    let low = 0, high = this.count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.times[middle] < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  at(rank) {
+    if (!this.count) return 0;
+    const i = Math.floor(rank);
+    if (i < 0) return this.times[0] + (i - 1) * 1e-9;
+    return i < this.count ? this.times[i] : this.times[this.count - 1] + 1e-9 * (i - this.count + 1);
+  }
+}
