@@ -185,7 +185,7 @@ def padded(text: str, size: int) -> bytes:
     return text.encode().ljust(size, b".")
 
 
-def at_least(least: int, **values: float) -> None:
+def at_least(least: float, **values: float) -> None:
     """Refuse a knob set to what cannot work: below the least, no number, or a fraction of a peer or a byte.
 
     Raises:

@@ -7,11 +7,13 @@ from zlab.patterns.kill_signaling import kill_signaling
 from zlab.patterns.lazy_pirate import lazy_pirate
 from zlab.patterns.load_balancing_broker import load_balancing_broker
 from zlab.patterns.multithreaded_server import multithreaded_server
+from zlab.patterns.paranoid_pirate import paranoid_pirate
 from zlab.patterns.pipeline import pipeline
 from zlab.patterns.pub_sub import pub_sub
 from zlab.patterns.pubsub_envelopes import pubsub_envelopes
 from zlab.patterns.relay import relay
 from zlab.patterns.request_reply import request_reply
+from zlab.patterns.simple_pirate import simple_pirate
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -27,6 +29,8 @@ __all__ = [  # noqa: RUF022
     "kill_signaling",
     "load_balancing_broker",
     "lazy_pirate",
+    "simple_pirate",
+    "paranoid_pirate",
 ]
 
 
