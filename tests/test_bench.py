@@ -128,5 +128,6 @@ def test_a_lab_that_is_made_up_is_as_large_as_it_says_and_feeds_the_real_views()
     first, second = taken[:2]
     assert second.at > first.at
     assert len(batch.encode(second, second.flights).data) > 10 * 600
-    assert batch.encode(second, second.flights).shown == round(5_000 / 6.2)
+    assert len(second.flights) == round(5_000 / 6.2)  # seen for 6.2 ticks each
+    assert batch.encode(second, second.flights).shown > 0.98 * len(second.flights)  # but for more than 5 on one link
     assert sum(link.delivered for link in second.links) > sum(link.delivered for link in first.links)
