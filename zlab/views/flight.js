@@ -3,7 +3,7 @@
 const FLIGHT = 0.62; // seconds on screen at full speed
 const EARLY = 0.02; // seconds that a batch is played before the next one can be there
 const DENSE = 16; // messages of one batch in one lane: more would be a line and not dots
-const PIXELS = 1200; // so many in the air are written as pixels: the shape of one could not be told
+const MANY = 1200; // in the air: of more, the shape of one could not be told
 const LATE = 1.5; // seconds that a dot may lag behind its message, so that an answer leaves after its question arrived
 
 class Flights {
@@ -85,55 +85,32 @@ class Flights {
     return flying;
   }
 
-  // Draw what is in the air; says how many there are.
+  // Draw what is in the air; says how many there are. All are written into one image, which is copied to the canvas
+  // whole: for a canvas that is drawn in software that is far cheaper than a picture for each.
   //   camera: {scale, x, y}, from the graph's units to the canvas's own pixels.
-  draw(g, now, lanes, laneOf, sprites, camera) {
-    const flying = this.land(now);
-    if (flying > PIXELS) this.drawPixels(g, now, lanes, laneOf, sprites, camera);
-    else {
-      g.setTransform(1, 0, 0, 1, 0, 0);
-      g.clearRect(0, 0, g.canvas.width, g.canvas.height);
-      this.drawDots(g, now, lanes, laneOf, sprites, camera);
-    }
-    return flying;
-  }
-
-  drawDots(g, now, lanes, laneOf, { dots }, { scale, x, y }) {
-    const half = dots[0].width / 2;
-    for (let i = 0; i < this.count; i++) {
-      if (this.start[i] > now) continue;
-      const at = 32 * (now - this.start[i]) / (this.end[i] - this.start[i]);
-      const k = Math.min(31, at | 0), f = at - k, p = lanes[laneOf[this.link[i]]].points;
-      g.drawImage(dots[this.kind[i] % dots.length],
-        (p[2 * k] + f * (p[2 * k + 2] - p[2 * k])) * scale + x - half,
-        (p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1])) * scale + y - half);
-    }
-  }
-
-  // Thousands: each a few pixels in one image, which is copied to the canvas whole.
-  drawPixels(g, now, lanes, laneOf, { colours, radius }, { scale, x, y }) {
-    const { width, height } = g.canvas;
+  draw(g, now, lanes, laneOf, { dots, points }, { scale, x, y }) {
+    const flying = this.land(now), { width, height } = g.canvas;
+    if (!flying && this.blank) return 0;
+    this.blank = !flying;
     if (this.image?.width !== width || this.image?.height !== height) {
       this.image = new ImageData(width, height);
       this.pixels = new Uint32Array(this.image.data.buffer);
     }
-    const pixels = this.pixels, r = Math.max(1, Math.min(3, Math.round(0.6 * radius))), last = this.count;
+    const pixels = this.pixels, marks = flying > MANY ? points : dots, size = marks[0].size, half = size >> 1;
     pixels.fill(0);
-    for (let i = 0; i < last; i++) {
+    for (let i = 0; i < this.count; i++) {
       const start = this.start[i];
       if (start > now) continue;
       const at = 32 * (now - start) / (this.end[i] - start);
       const k = at < 31 ? at | 0 : 31, f = at - k, p = lanes[laneOf[this.link[i]]].points;
-      const px = ((p[2 * k] + f * (p[2 * k + 2] - p[2 * k])) * scale + x) | 0;
-      const py = ((p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1])) * scale + y) | 0;
-      if (px < r || py < r || px >= width - r || py >= height - r) continue;
-      const colour = colours[this.kind[i] % colours.length];
-      for (let dy = 1 - r; dy < r; dy++) {
-        const half = r - 1 - (r > 2 && (dy === 1 - r || dy === r - 1) ? 1 : 0), row = (py + dy) * width + px;
-        for (let dx = -half; dx <= half; dx++) pixels[row + dx] = colour;
-      }
+      const left = Math.round((p[2 * k] + f * (p[2 * k + 2] - p[2 * k])) * scale + x) - half;
+      const top = Math.round((p[2 * k + 1] + f * (p[2 * k + 3] - p[2 * k + 1])) * scale + y) - half;
+      if (left < 0 || top < 0 || left + size > width || top + size > height) continue;
+      const { offsets, colours } = marks[this.kind[i] % marks.length].on(width), from = top * width + left;
+      for (let j = 0; j < offsets.length; j++) pixels[from + offsets[j]] = colours[j];
     }
     g.putImageData(this.image, 0, 0);
+    return flying;
   }
 }
 
@@ -144,18 +121,40 @@ function rank(times) {
   return places;
 }
 
-// A dot of each colour, drawn once: copying it is far cheaper than drawing it again for each message and frame.
-function sprites(colours, halo, radius) {
-  const dots = colours.map((colour) => {
-    const size = 2 * Math.ceil(radius * 1.35 + 1), canvas = new OffscreenCanvas(size, size), g = canvas.getContext("2d");
-    for (const [fill, r] of [[halo, radius * 1.32], [colour, radius]]) {
+// A dot of each colour, drawn once, as the pixels that it has.
+class Mark {
+  constructor(fills, radius) {
+    this.size = 2 * Math.ceil(radius * (fills.length > 1 ? 1.35 : 1) + 1);
+    const g = new OffscreenCanvas(this.size, this.size).getContext("2d");
+    fills.forEach((fill, i) => {
       g.beginPath();
-      g.arc(size / 2, size / 2, r, 0, 7);
+      g.arc(this.size / 2, this.size / 2, radius * (i === fills.length - 1 ? 1 : 1.32), 0, 7);
       g.fillStyle = fill;
       g.fill();
+    });
+    this.data = new Uint32Array(g.getImageData(0, 0, this.size, this.size).data.buffer);
+  }
+
+  // Its pixels and their places on a canvas so wide, from its upper left one.
+  on(width) {
+    if (this.width !== width) {
+      this.width = width;
+      this.offsets = [];
+      this.colours = [];
+      this.data.forEach((pixel, i) => {
+        if (pixel >>> 24 < 40) return;
+        this.offsets.push(Math.floor(i / this.size) * width + (i % this.size));
+        this.colours.push(pixel);
+      });
     }
-    return canvas.transferToImageBitmap();
-  });
-  const bytes = colours.map((colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
-  return { dots, radius, colours: bytes.map(([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0) }; // little-endian
+    return this;
+  }
+}
+
+// Dots with a halo, and the smaller points that stand for them where there are thousands.
+function marks(colours, halo, radius) {
+  return {
+    dots: colours.map((colour) => new Mark([halo, colour], radius)),
+    points: colours.map((colour) => new Mark([colour], Math.max(1.2, 0.6 * radius))),
+  };
 }

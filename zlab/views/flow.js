@@ -393,11 +393,12 @@ function render({ model, el, signal }) {
   function drawMotion() {
     if (still.matches) {
       flights.count = 0;
+      flights.blank = false;
       clean(onMotion);
       return;
     }
     const radius = Math.max(3.6 * camera.scale, 0.24 * style.least) * dpr, key = radius.toFixed(1) + style.page;
-    if (key !== drawnKey) { drawnKey = key; drawn = sprites(style.kinds, style.page, radius); }
+    if (key !== drawnKey) { drawnKey = key; drawn = marks(style.kinds, style.page, radius); flights.blank = false; }
     const flying = flights.draw(onMotion, clock, lanes, fold.bundleOf, drawn, { scale: dpr * camera.scale, x: dpr * camera.x, y: dpr * camera.y });
     if (flying) el.dataset.flying = flying;
   }
