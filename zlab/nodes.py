@@ -28,7 +28,13 @@ _SLICE = 0.05
 """Seconds: the longest wait before a changed rate is noticed."""
 _CATCH_UP = 0.1
 """Seconds: the longest delay that is made up for by sending faster."""
-_UNITS = {"rate": "messages per second", "seconds": "seconds", "timeout": "seconds", "heartbeat": "seconds"}
+_UNITS = {
+    "rate": "messages per second",
+    "seconds": "seconds",
+    "timeout": "seconds",
+    "heartbeat": "seconds",
+    "expiry": "seconds",
+}
 """What may be a fraction, and of what."""
 
 

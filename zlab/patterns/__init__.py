@@ -6,6 +6,7 @@ from zlab.patterns.forwarder import forwarder
 from zlab.patterns.kill_signaling import kill_signaling
 from zlab.patterns.lazy_pirate import lazy_pirate
 from zlab.patterns.load_balancing_broker import load_balancing_broker
+from zlab.patterns.majordomo import majordomo
 from zlab.patterns.multithreaded_server import multithreaded_server
 from zlab.patterns.paranoid_pirate import paranoid_pirate
 from zlab.patterns.pipeline import pipeline
@@ -31,6 +32,7 @@ __all__ = [  # noqa: RUF022
     "lazy_pirate",
     "simple_pirate",
     "paranoid_pirate",
+    "majordomo",
 ]
 
 
