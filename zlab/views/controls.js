@@ -9,7 +9,7 @@ const CALM = 7000; // milliseconds that a word about a wrong entry, or a step wi
 function render({ model, el, signal }) {
   let state = null, wanted = null;
   const pause = make("button.zlab-button.zlab-main", { type: "button", title: "Pause (space)" }, "Pause");
-  const step = make("button.zlab-button", { type: "button", title: "Let so many messages move, then stand (. for one)", "aria-label": "Step" }, "▶❚ Step");
+  const step = make("button.zlab-button", { type: "button", title: "Let so many messages move, then stand (. for one)", "aria-label": "Step" }, "Step");
   const many = make("input.zlab-number.zlab-many", { type: "number", min: 1, max: MANY, step: 1, value: 1, title: "How many messages move in a step", "aria-label": "Messages in a step" });
   const stop = make("button.zlab-button", { type: "button", title: "Stop the lab and close its sockets" }, "■ Stop");
   const badge = make("span.zlab-badge", { role: "status" });
