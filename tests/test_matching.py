@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zlab
-from zlab.ledger import pairing
+from zlab.ledger import matching, pairing
 from zlab.ledger.grouping import grouped, runs
 from zlab.ledger.journeys import Journeys
 from zlab.ledger.kinds import Kinds
@@ -202,13 +202,12 @@ class Bench:
         for recording, trace in events:
             by_socket[recording].append(trace)
         batches = {recording: Batch(traces) for recording, traces in by_socket.items()}
-        worked = self.arrays.match(batches, self.now + 5, full=full)
-        assert not worked.let_go
-        self.journeys.take(worked)
-        m, nodes = worked.matches, self.arrays.lives.nodes
-        columns = (m.sent, m.received, m.ambiguous, m.ends, m.began)
-        rows = zip(*(c.tolist() for c in columns), (nodes[o] for o in m.origin), strict=True)
-        self.matches += rows
+        for worked in self.arrays.match(batches, self.now + 5, full=full):
+            assert not worked.let_go
+            self.journeys.take(worked)
+            m, nodes = worked.matches, self.arrays.lives.nodes
+            columns = (m.sent, m.received, m.ambiguous, m.ends, m.began)
+            self.matches += zip(*(c.tolist() for c in columns), (nodes[o] for o in m.origin), strict=True)
         self.plain.take(events, full=full)
 
     def compare(self) -> None:
@@ -242,15 +241,22 @@ EVENTS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    EVENTS, st.lists(st.integers(0, 60), max_size=4), st.sampled_from([line, news]), st.booleans(), st.integers(0, 5)
+    EVENTS,
+    st.lists(st.integers(0, 60), max_size=4),
+    st.sampled_from([line, news]),
+    st.booleans(),
+    st.integers(0, 5),
+    st.sampled_from([1, 3, matching.PART]),
 )
 def test_arrays_say_what_following_one_by_one_says(
-    events: list[tuple[bool, int, int, int]], cuts: list[int], make: Any, full: bool, change: int
+    events: list[tuple[bool, int, int, int]], cuts: list[int], make: Any, full: bool, change: int, part: int
 ) -> None:
     bench = Bench(make())
     ends = [*sorted(cuts), len(events)]
-    for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        bench.tick([bench.trace(e) for e in events[start:end]], full=full != (number == change))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "PART", part)
+        for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            bench.tick([bench.trace(e) for e in events[start:end]], full=full != (number == change))
     bench.compare()
 
 
@@ -316,6 +322,6 @@ def test_too_many_are_let_go_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -
     events = [bench.trace((True, 0, number, 0)) for number in range(40)]
     events += [bench.trace((False, 0, number, 0)) for number in range(40)]
     by_socket = {bench.out[0]: Batch([t for _, t in events[:40]]), bench.into[0]: Batch([t for _, t in events[40:]])}
-    worked = bench.arrays.match(by_socket, bench.now + 5, full=True)
+    (worked,) = bench.arrays.match(by_socket, bench.now + 5, full=True)
     assert worked.let_go == 40
     assert len(worked.matches) == 0

@@ -197,9 +197,12 @@ class Book:
             life.strike(struck.get(life.receiver.name, ""))
         if reading.gap:
             self._matcher.miss(now)
-        worked = self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped)
-        self.let_go += worked.let_go
-        self._note_missing(worked.matches)
+        flights: list[Flight] = []
+        for worked in self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped):
+            self.let_go += worked.let_go
+            self._note_missing(worked.matches)
+            self.journeys.take(worked)
+            flights += self._note(worked.matches, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         received = {r: c.received for r, c in {**reading.second, **retired}.items()}
         for subscription in self._by_recording.values():
             recording = subscription.receiver
@@ -214,13 +217,11 @@ class Book:
                 at=reading.at,
             )
         self._second = second
-        self.journeys.take(worked)
-        flights = self._note(worked.matches, began, reading.at)
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
         self._note_empty(now)
         while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
             self._past.popleft()
-        return flights
+        return flights[-FLIGHTS:]
 
     def snapshot(
         self,
@@ -448,7 +449,8 @@ class Book:
                 rows = theirs[which]
                 subscription.note_matches(found.publisher.name, found, matches.position[rows], matches.rank[rows])
 
-    def _note(self, matches: Matches, began: int, at: float) -> list[Flight]:
+    def _note(self, matches: Matches, began: int, at: float, most: int) -> list[Flight]:
+        """Enter latencies; returns the flights to be shown, so many at the most."""
         self.ambiguous += int(np.count_nonzero(matches.ambiguous))
         names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
         latency, place = buckets(matches.received - matches.sent)
@@ -469,7 +471,7 @@ class Book:
             path = _path(nodes[origin], names[sender], names[receiver])
             if path in self.paths or len(self.paths) < _PATHS:
                 self.paths.setdefault(path, Histogram()).put(latency[which], place[which])
-        step = max(1, math.ceil(len(matches) / FLIGHTS))
+        step = max(1, math.ceil(len(matches) / most))
         shown = zip(links[::step].tolist(), *(c.tolist() for c in _columns(matches, step)), strict=True)
         flights: list[Flight] = []
         for link, sender, receiver, kind, sent, received, size in shown:
@@ -478,7 +480,7 @@ class Book:
                 flights.append(Flight(link, kind, *times, size))
             else:
                 flights.extend(self._through(names[sender], names[receiver], kind, *times, size))
-        return flights[:FLIGHTS]
+        return flights[:most]
 
     def _through(
         self, sender: str, receiver: str, kind: int, sent: float, received: float, size: int

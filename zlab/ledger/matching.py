@@ -9,7 +9,7 @@ full rate there is no time to make an object of each message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from zlab.ledger.ways import Ways
 from zlab.recording import LEAN, Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,8 @@ PENDING_LIMIT = 100_000
 HELD_LIMIT = 1_500_000
 """Traces that are kept before they are worked on: older ones are let go."""
 _DOUBT = 10**9  # nanoseconds in which what was not traced arrives
+PART = 50_000
+"""Traces of one socket that are worked on at a time."""
 _PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer looked for
 _LITTLE = 1_000  # traces of a socket that are put together with those of others
 HOLD = 20 * 10**6
@@ -109,7 +111,7 @@ class Matches(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """What came of one tick."""
+    """What came of one tick, or of a part of it."""
 
     sends: Traced
     """Messages sent, in the order of time."""
@@ -126,6 +128,8 @@ class Worked:
     """The numbers of the hops that were found not to be the only ones that may have come."""
     let_go: int
     """Traces that were not worked on, because there were too many."""
+    whole: bool
+    """Whether this is all of one tick."""
 
 
 class Lives:
@@ -207,8 +211,10 @@ class Matcher:
 
     # --- what comes in -------------------------------------------------------------------------
 
-    def match(self, batches: Mapping[Recording, Batch], now: int, *, full: bool, last: bool = False) -> Worked:
-        """Pair what came since the last call.
+    def match(
+        self, batches: Mapping[Recording, Batch], now: int, *, full: bool, last: bool = False
+    ) -> Iterator[Worked]:
+        """Pair what came since the last call; at full rate in parts, so that it takes little memory at a time.
 
         Args:
             batches: the traces of each socket.
@@ -230,8 +236,18 @@ class Matcher:
         if whole:
             self._hold_back_whole(whole)
         let_go = self._let_go()
-        sends, came = (_due(held, now if last else now - self._hold) for held in self._held)
-        return self._work(sends, came, now, let_go, full=full)
+        limit, once = now if last else now - self._hold, True
+        while True:
+            tables = [table for held in self._held for table in held]
+            first = min((int(table.time[0]) for table in tables), default=limit)
+            cut = min([limit, *(max(first + 1, int(table.time[PART])) for table in tables if len(table) > PART)])
+            once &= cut == limit
+            sends, came = (_due(held, cut) for held in self._held)
+            worked = self._work(sends, came, now, let_go, full=full)
+            yield replace(worked, whole=once)
+            if cut == limit:
+                return
+            let_go = 0
 
     def _hold_back_rows(self, traced: list[tuple[int, NDArray[np.void]]]) -> None:
         """Copy what is needed of what some sockets have traced: the rows belong to their probes."""
@@ -329,7 +345,8 @@ class Matcher:
         crossings.ambiguous |= marked < NEVER
         doubtful = every.hop[marked[place] < NEVER]
         self._remember(every, crossings, (place, offer), now)
-        return Worked(sends, crossings[before:], follows, offers, of, matches, doubtful, let_go + pairs.let_go)
+        let_go += pairs.let_go
+        return Worked(sends, crossings[before:], follows, offers, of, matches, doubtful, let_go, whole=True)
 
     def _offer(self, sends: Traced) -> tuple[Offered, Ints]:
         """For whom each message is; and for each of these offers, the place of its message."""

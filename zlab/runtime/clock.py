@@ -12,6 +12,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zlab.ledger.book import FLIGHTS, Book
 from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
@@ -46,6 +48,8 @@ _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the
 # Where all is traced: patience for a sender that the system has set aside, and room for 10,000 requests of four hops.
 _FULL = {"hold": 200 * 10**6, "hops": 100_000}
 
+_LARGE = 31 * 2**20  # bytes: just below what glibc takes as a sign
+
 Listener = Callable[[Snapshot], None]
 Runs = Run | Watching
 """What a clock can watch: a topology that zlab runs, or a program that runs by itself."""
@@ -57,6 +61,10 @@ class Clock:
     def __init__(self, run: Runs) -> None:
         """Start ticking."""
         self._run = run
+        if run.full:
+            # Given back once, so much tells the C library not to hand back each array to the system in between: to
+            # get the pages again would take longer than all that is done with them.
+            np.empty(_LARGE, np.uint8)
         self.book = Book(run.topology, _inproc(run), **_FULL) if run.full else Book(run.topology, _inproc(run))
         self.past = Past()
         self.published = threading.Condition()
