@@ -1,5 +1,6 @@
 """Patterns of the ZeroMQ Guide: each builds a `zlab.Topology`, and can be tried and judged."""
 
+from zlab.patterns.async_server import async_server
 from zlab.patterns.broker import broker
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.forwarder import forwarder
@@ -15,6 +16,7 @@ from zlab.patterns.pubsub_envelopes import pubsub_envelopes
 from zlab.patterns.relay import relay
 from zlab.patterns.request_reply import request_reply
 from zlab.patterns.simple_pirate import simple_pirate
+from zlab.patterns.streamer import streamer
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -28,7 +30,9 @@ __all__ = [  # noqa: RUF022
     "pubsub_envelopes",
     "forwarder",
     "kill_signaling",
+    "streamer",
     "load_balancing_broker",
+    "async_server",
     "lazy_pirate",
     "simple_pirate",
     "paranoid_pirate",

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zlab.sockets import DEALER, PAIR, REP, REQ, ROUTER
+from zlab.sockets import DEALER, REP, REQ, ROUTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def _flow(drawing: Drawing) -> nx.DiGraph[str]:
 
 def _leads(bundle: Bundle, first: bool) -> bool:  # noqa: FBT001
     sender, receiver = bundle.types
-    if sender is receiver is PAIR or ROUTER in {sender, receiver}:  # behind a ROUTER may be clients or workers
+    if sender is receiver or ROUTER in {sender, receiver}:  # behind a ROUTER may be clients or workers
         return first
     if sender is REQ or (sender is DEALER and receiver is REP):
         return True
