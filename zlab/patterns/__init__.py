@@ -9,6 +9,7 @@ from zlab.patterns.lazy_pirate import lazy_pirate
 from zlab.patterns.load_balancing_broker import load_balancing_broker
 from zlab.patterns.majordomo import majordomo
 from zlab.patterns.multithreaded_server import multithreaded_server
+from zlab.patterns.node_coordination import node_coordination
 from zlab.patterns.paranoid_pirate import paranoid_pirate
 from zlab.patterns.pipeline import pipeline
 from zlab.patterns.pub_sub import pub_sub
@@ -27,6 +28,7 @@ __all__ = [  # noqa: RUF022
     "exclusive_pair",
     "relay",
     "multithreaded_server",
+    "node_coordination",
     "pubsub_envelopes",
     "forwarder",
     "kill_signaling",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _SLOT = 13.0
 _MARGIN = 14.0
 _CLEAR = 11.0  # from the middle of a name to the next lane
-_ALONG = (16, 19, 13, 22, 10, 25, 7)  # of 32 steps from the socket that binds: in the middle, or a little aside
-_ACROSS = (-12, 12, -17, 17, -24, 24, -32, 32, -44, 44, -56, 56)
+_ALONG = (16, 19, 13, 22, 10, 25, 7, 28, 4)  # of 32 steps from the socket that binds: in the middle, or a little aside
+_ACROSS = tuple(side * far for far in (12, 17, 20, 24, 28, 32, 38, 44, 50, 56, 68, 80) for side in (-1, 1))
 _MOST_NAMES = 60
 SUM = 12.0
 """How far above its lane the sum of many links stands."""
