@@ -34,6 +34,7 @@ _UNITS = {
     "timeout": "seconds",
     "heartbeat": "seconds",
     "expiry": "seconds",
+    "allowed": "seconds",
 }
 """What may be a fraction, and of what."""
 

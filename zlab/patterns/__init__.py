@@ -18,6 +18,7 @@ from zlab.patterns.relay import relay
 from zlab.patterns.request_reply import request_reply
 from zlab.patterns.simple_pirate import simple_pirate
 from zlab.patterns.streamer import streamer
+from zlab.patterns.suicidal_snail import suicidal_snail
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -39,6 +40,7 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "suicidal_snail",
 ]
 
 
