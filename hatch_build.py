@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def compiled(root: Path) -> Path | None:
     for compiler in (os.environ.get("CC", "cc"), "gcc", "clang"):
         # To a name of its own first: another process may be using the one that is there.
         fresh = made.with_suffix(f".{os.getpid()}")
-        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}"]
+        source = f"{zlib.crc32((root / SOURCE).read_bytes()):08x}"
+        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}", f'-DSOURCE="{source}"']
         command = [*compiler.split(), *options, str(root / SOURCE), "-o", str(fresh)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)

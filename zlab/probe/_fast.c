@@ -5,6 +5,9 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#ifndef SOURCE /* what this file was when it was compiled: see hatch_build.py and meter.py */
+#define SOURCE ""
+#endif
 #include <structmember.h>
 #include <errno.h>
 #include <stdint.h>
@@ -676,6 +679,10 @@ PyInit__fast(void)
     made = PyModule_Create(&module);
     if (made == NULL)
         return NULL;
+    if (PyModule_AddStringConstant(made, "SOURCE", SOURCE) < 0) {
+        Py_DECREF(made);
+        return NULL;
+    }
     Py_INCREF(&Meter_Type);
     if (PyModule_AddObject(made, "Meter", (PyObject *)&Meter_Type) < 0) {
         Py_DECREF(&Meter_Type);

@@ -3,6 +3,8 @@ from typing import Any
 
 from zlab.probe.meter import PlainMeter
 
+SOURCE: str
+
 class Meter(PlainMeter): ...
 
 def key_of(body: bytes | memoryview, /) -> int: ...

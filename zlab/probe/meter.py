@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -87,11 +89,17 @@ COMPILED = False
 Meter: Callable[[], PlainMeter] = PlainMeter
 key_of_compiled: Keyed | None = None
 
+STALE = False
+"""Whether what was compiled is of another source than the one beside it: then it is not used."""
+
 if not os.environ.get("ZLAB_PLAIN"):  # for tests, and to measure what it is worth
     try:
         from zlab.probe import _fast
     except ImportError:  # it could not be compiled where zlab was installed
         pass
     else:
-        COMPILED = True
-        Meter, key_of_compiled = _fast.Meter, _fast.key_of
+        source = Path(__file__).with_name("_fast.c")
+        STALE = source.exists() and f"{zlib.crc32(source.read_bytes()):08x}" != getattr(_fast, "SOURCE", "")
+        COMPILED = not STALE
+        if COMPILED:
+            Meter, key_of_compiled = _fast.Meter, _fast.key_of
