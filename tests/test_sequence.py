@@ -18,7 +18,7 @@ from zlab.recording import SHOWN, Event
 from zlab.views import diagram as diagrams
 from zlab.views.diagram import Way
 from zlab.views.message import Message, Role, holds, roles, word
-from zlab.views.sequence import MORE, SequenceDiagram, pack
+from zlab.views.sequence import AT_ONCE, BEHIND, MORE, SequenceDiagram, pack
 from zlab.views.view import View
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -66,8 +66,9 @@ class Journeys:
     def span(self):
         return range(self.gone, self.gone + len(self.hops))
 
-    def chosen(self, numbers):
-        return [(n, self.hops[n - self.gone]) for n in numbers if n in self.span()]
+    def chosen(self, numbers, *, arrived=False):
+        here = [(n, self.hops[n - self.gone]) for n in numbers if n in self.span()]
+        return [(n, hop) for n, hop in here if hop.received or not arrived]
 
     def numbers_of(self, message):
         return [n for n, hop in self.chosen(self.span()) if hop.crossing.message == message]
@@ -176,6 +177,20 @@ def test_what_is_left_over_comes_when_it_is_asked_for(told):
     before = len(told)
     view._receive(None, {"t": "more", "v": "a b c"}, [])
     assert len(told) == before
+
+
+def test_what_comes_faster_than_it_can_be_shown_is_passed_over_while_the_lab_runs():
+    source = Source([hop(i) for i in range(10)])
+    view = SequenceDiagram(source)
+    view._visible["a b c"] = True
+    view.full(source.snapshot())
+    source.hops += [hop(i) for i in range(10, BEHIND + 500)]
+    content, _ = view.tick(source.snapshot())
+    assert (content["first"], content["shown"], content["rest"]) == (BEHIND + 500 - AT_ONCE, AT_ONCE, 0)
+    whole = source.snapshot()
+    whole.state = "stopped"
+    content, _ = view.full(whole)  # now there is time for all of them
+    assert (content["first"], content["shown"], content["rest"]) == (0, MORE, BEHIND + 500 - MORE)
 
 
 def test_an_arrow_that_came_late_or_was_dropped_is_told_once():

@@ -58,8 +58,8 @@ class Remembered(Protocol):
     def span(self) -> range:
         """The numbers of those that are remembered."""
 
-    def chosen(self, numbers: Iterable[int]) -> list[tuple[int, Hop]]:
-        """Those of these numbers, ascending; those that are no longer remembered are left out."""
+    def chosen(self, numbers: Iterable[int], *, arrived: bool = False) -> list[tuple[int, Hop]]:
+        """Those of these numbers, ascending, that are remembered, and have arrived where that is asked for."""
 
     def numbers_of(self, message: int) -> list[int]:
         """The numbers of the hops of one message."""
@@ -121,9 +121,7 @@ class Arrows:
             numbers: of the hops, ascending.
             judged: whether to find out what became of those that have not come; else only who has is told.
         """
-        chosen = self._journeys.chosen(numbers)
-        if not judged:
-            chosen = [(number, hop) for number, hop in chosen if hop.received]
+        chosen = self._journeys.chosen(numbers, arrived=not judged)
         fates = self._fates() if judged and chosen else None
         rows = self._rows(chosen, [(DELIVERED, h.receiver) if fates is None else fates.of(h) for _, h in chosen])
         return Sheet(rows, [hop for _, hop in chosen], 0, 0)

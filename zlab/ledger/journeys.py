@@ -226,12 +226,17 @@ class Journeys:
             first = int(self._tables[0].number[0]) if self._tables else self.let_go
             return range(first, first + self._count)
 
-    def chosen(self, numbers: Iterable[int]) -> list[tuple[int, Hop]]:
-        """The hops of these numbers, ascending; those that are no longer remembered are left out."""
+    def chosen(self, numbers: Iterable[int], *, arrived: bool = False) -> list[tuple[int, Hop]]:
+        """The hops of these numbers, ascending; those that are no longer remembered are left out.
+
+        Args:
+            numbers: which.
+            arrived: whether those that have not arrived are left out too.
+        """
         wanted = np.fromiter(numbers, np.int64)
         with self._lock:
             here = [table[rows[rows < len(table)]] for table, rows, _ in self._places(wanted)]
-        chosen = _Hops.joined(here)
+        chosen = _Hops.joined([each[each.received > 0] for each in here] if arrived else here)
         return list(zip(chosen.number.tolist(), _Made(self, chosen), strict=True))
 
     def numbers_of(self, message: int) -> list[int]:

@@ -11,24 +11,28 @@ class Arrows {
   constructor(most = MOST, letGo = LET_GO) {
     this.most = most;
     this.letGo = letGo;
-    this.first = 0; // the number of the one at place 0; they are consecutive
     this.count = 0;
+    this.end = 0; // the number that follows the last one
     this.dropped = 0; // that were let go here
-    this.gaps = []; // [time, how many]: let go before they came here
+    this.gaps = []; // {missing, time}: hops that have not come here, between others
     this.said = [];
+    this.number = new Float64Array(most); // ascending
     this.found = new Uint8Array(most);
     for (const [name, type] of COLUMNS) this[name] = new type(most);
   }
 
-  get end() { return this.first + this.count; }
-
   place(number) {
-    const i = number - this.first;
-    return i >= 0 && i < this.count ? i : -1;
+    let low = 0, high = this.count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.number[middle] < number) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.count && this.number[low] === number ? low : -1;
   }
 
   // Take a batch in; returns the place of the first that is new.
-  add({ first, shown }, buffer, said) {
+  add({ first, shown, again }, buffer, said) {
     const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
     const batch = {};
     let at = 0;
@@ -36,60 +40,46 @@ class Arrows {
       batch[name] = new type(bytes, at, shown);
       at += shown * type.BYTES_PER_ELEMENT;
     }
-    if (!this.count) this.first = first;
-    else if (first > this.end) { // what is between has been let go: the numbers stay consecutive, the old ones make room
-      if (shown) this.gaps.push([batch.sent[0], first - this.end]);
-      this.skip(first - this.end);
-    }
+    if (again && this.gaps.length) this.clear(first); // what was passed over comes now
+    if (shown && this.count && first > this.end) this.gaps.push({ missing: first - this.end, time: batch.sent[0] });
     let from = this.count;
     for (let k = 0; k < shown; k++) {
       const number = first + k;
-      if (number < this.first) continue;
-      let i = number - this.first;
-      if (i < this.count) { // known: only what has become of it is news
-        if (batch.fate[k] !== UNDER_WAY) { this.received[i] = batch.received[k]; this.fate[i] = batch.fate[k]; this.receiver[i] = batch.receiver[k]; }
+      if (number < this.end) { // known, or let go long ago: only what has become of it is news
+        const i = this.place(number);
+        if (i < 0) continue;
+        if (batch.fate[k] !== UNDER_WAY) for (const name of ["received", "fate", "receiver"]) this[name][i] = batch[name][k];
         this.said[i] ||= said[k];
         continue;
       }
       if (this.count === this.most) {
         this.forget(this.letGo);
         from = Math.max(0, from - this.letGo);
-        i = number - this.first;
       }
+      const i = this.count++;
       for (const [name] of COLUMNS) this[name][i] = batch[name][k];
+      this.number[i] = number;
       this.said[i] = said[k];
       this.found[i] = 0;
-      this.count++;
+      this.end = number + 1;
     }
     return from;
   }
 
-  // Hops that never came stand as empty places, which are not drawn.
-  skip(missing) {
-    if (missing > this.most - this.count) {
-      const first = this.end + missing;
-      this.dropped += this.count;
-      this.count = 0;
-      this.said.length = 0;
-      this.first = first;
-      return;
-    }
-    this.sent.fill(NaN, this.count, this.count + missing);
-    this.received.fill(NaN, this.count, this.count + missing);
-    this.message.fill(0, this.count, this.count + missing);
-    this.found.fill(0, this.count, this.count + missing);
-    this.count += missing;
-    this.said.length = this.count;
+  clear(end) {
+    for (let i = 0; i < this.count && this.number[i] < end; i++) this.dropped++;
+    this.count = this.said.length = 0;
+    this.gaps = [];
+    this.end = end;
   }
 
   forget(n) {
-    for (const [name] of COLUMNS) this[name].copyWithin(0, n, this.count);
-    this.found.copyWithin(0, n, this.count);
+    for (const name of ["number", "found", ...COLUMNS.map(([column]) => column)]) this[name].copyWithin(0, n, this.count);
     this.said.splice(0, n);
-    this.first += n;
     this.count -= n;
     this.dropped += n;
-    while (this.gaps.length && this.gaps[0][0] < this.sent[0]) this.gaps.shift();
+    for (const gap of this.gaps) if (gap.time < this.sent[0]) this.dropped += gap.missing;
+    this.gaps = this.gaps.filter((gap) => gap.time >= this.sent[0]);
   }
 
   // What has become of arrows that were under way; returns when they arrived.
@@ -112,7 +102,7 @@ class Arrows {
   // All hops of a message, in the order in which they were sent.
   journey(message) {
     const places = [];
-    for (let i = 0; i < this.count; i++) if (this.message[i] === message && this.sent[i] === this.sent[i]) places.push(i);
+    for (let i = 0; i < this.count; i++) if (this.message[i] === message) places.push(i);
     return places;
   }
 }

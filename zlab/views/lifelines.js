@@ -10,8 +10,14 @@ const STUB = 0.42; // of the way that a broken arrow goes
 const LETTERS = "system-ui, -apple-system, 'Segoe UI', sans-serif";
 const LOUD = new Set(["kill", "error"]), ENDS = new Set(["finish", "kill", "error", "stop"]), BEGINS = new Set(["start", "restart"]);
 
+// The room beside the ruler; names that stand aslant need some at the end.
+function roomOf(nodes, width) {
+  const room = width - GUTTER - 16;
+  return room / Math.max(1, nodes) < NARROW ? room - 50 : room;
+}
+
 function apartOf(nodes, width) {
-  return Math.min(WIDE, Math.max(LEAST, (width - GUTTER - 16) / Math.max(1, nodes)));
+  return Math.min(WIDE, Math.max(LEAST, roomOf(nodes, width) / Math.max(1, nodes)));
 }
 
 function headOf(nodes, width) {
@@ -19,7 +25,7 @@ function headOf(nodes, width) {
 }
 
 function boundedPan(nodes, width, panX) {
-  const room = width - GUTTER - 16 - nodes * apartOf(nodes, width);
+  const room = roomOf(nodes, width) - nodes * apartOf(nodes, width);
   return room >= -1 ? 0 : Math.min(0, Math.max(room, panX));
 }
 
@@ -27,7 +33,7 @@ function boundedPan(nodes, width, panX) {
 // many are newer. `segment(place)` tells where an arrow is, `lines[node]` where a line is.
 function inSight(before, arrows, lab, view) {
   const { from, to, limit, top, zoom, head, place } = view, nodes = lab.nodes.length;
-  const apart = apartOf(nodes, view.width), spare = Math.max(0, view.width - GUTTER - 16 - nodes * apart);
+  const apart = apartOf(nodes, view.width), spare = Math.max(0, roomOf(nodes, view.width) - nodes * apart);
   const lines = lab.nodes.map((_, i) => GUTTER + view.panX + spare / 2 + apart * (i + 0.5));
   const y = (t) => head + (place(t) - top) * zoom;
   const { sent, received, sender, receiver, fate } = arrows, home = lab.home;
@@ -161,12 +167,15 @@ function drawLines(g, lab, view, sight, style) {
   g.setLineDash([]);
 }
 
-// Where hops were let go before they came here.
+// Where hops have not come here.
 function drawGaps(g, arrows, view, sight, style) {
   g.textAlign = "left";
-  for (const [time, missing] of arrows.gaps) {
+  let before = -Infinity;
+  for (const { time, missing } of arrows.gaps) {
     if (time < view.from || time > view.to) continue;
     const y = sight.y(time) - 3;
+    if (y - before < 16) continue;
+    before = y;
     g.strokeStyle = g.fillStyle = style.amber;
     g.setLineDash([8, 6]);
     g.beginPath();
@@ -174,7 +183,7 @@ function drawGaps(g, arrows, view, sight, style) {
     g.lineTo(view.width, y);
     g.stroke();
     g.setLineDash([]);
-    g.fillText(`${count(missing)} hops let go here`, GUTTER + 4, y - 7);
+    g.fillText(`${count(missing)} hops passed too fast to be shown`, GUTTER + 4, y - 7);
   }
 }
 
@@ -277,7 +286,6 @@ function drawMarks(g, view, sight, style, page) {
   const named = sight.marks.length <= WORDS;
   g.font = `600 10.5px ${LETTERS}`;
   g.textBaseline = "middle";
-  g.lineWidth = 3;
   for (const { event: [, kind], x, y } of sight.marks) {
     const text = named ? `${SIGNS[kind] ?? "·"} ${kind}` : SIGNS[kind] ?? "·";
     g.fillStyle = LOUD.has(kind) ? style.red : style.soft;
@@ -290,11 +298,12 @@ function drawMarks(g, view, sight, style, page) {
       g.lineTo(view.width - 8, y);
       g.stroke();
       g.setLineDash([]);
-      g.lineWidth = 3;
     }
-    g.strokeStyle = page;
+    const ink = g.fillStyle, wide = g.measureText(text).width;
+    g.fillStyle = page;
+    g.fillRect(x === null ? view.width - 10 - wide : x + 3, y - 7, wide + 4, 14);
+    g.fillStyle = ink;
     g.textAlign = x === null ? "right" : "left";
-    g.strokeText(text, x === null ? view.width - 8 : x + 5, y);
     g.fillText(text, x === null ? view.width - 8 : x + 5, y);
   }
 }

@@ -74,7 +74,7 @@ function render({ model, el, signal }) {
   // ---- what Python says -------------------------------------------------------------------------------------
 
   function take(content, buffers) {
-    const words = json(buffers[2]), first = arrows.first, empty = !arrows.count;
+    const words = json(buffers[2]), oldest = arrows.number[0], empty = !arrows.count, shown = chosen < 0 ? -1 : arrows.number[chosen];
     const held = scale === "order" && !following ? [moments.at(top), top % 1] : null; // what comes late may come in above
     if (words.nodes) name(words);
     if (content.again) {
@@ -90,7 +90,7 @@ function render({ model, el, signal }) {
     const fresh = words.events.map(([t]) => t).concat(arrived);
     for (let i = from; i < arrows.count; i++) fresh.push(arrows.sent[i], arrows.received[i]);
     if (scale === "order") {
-      if (content.again || arrows.first !== first) sortAll();
+      if (content.again || arrows.number[0] !== oldest) sortAll();
       else moments.add(fresh);
       if (held) top = moments.rank(held[0]) + held[1];
     }
@@ -98,7 +98,7 @@ function render({ model, el, signal }) {
     for (const t of fresh) if (t > newest) newest = t;
     latest = Math.max(latest, newest);
     if (newest && content.shown && !content.again) lag = content.at - newest > 0.18 ? 0.36 : 0.13; // of what is traced in full, more is held back
-    if (arrows.first !== first && !empty) moved(first);
+    if (arrows.number[0] !== oldest && !empty) moved(shown);
     if (wanted) look(from);
     if (journey) journey.places = arrows.journey(journey.message);
     ({ at, state, sampling, rest } = content);
@@ -129,8 +129,8 @@ function render({ model, el, signal }) {
   }
 
   // Places have changed: old arrows made room.
-  function moved(before) {
-    chosen -= arrows.first - before;
+  function moved(shown) {
+    chosen = arrows.place(shown);
     if (chosen < 0 && journey) unchoose();
     hovered = null;
   }
@@ -146,8 +146,8 @@ function render({ model, el, signal }) {
     if (content.t === "looked") {
       known.set(answer.number, answer);
       if (known.size > KNOWN) known.delete(known.keys().next().value);
-      if (panel.open && answer.number === arrows.first + chosen) panel.show(answer);
-      if (hovered && answer.number === arrows.first + hovered.place) tell(hovered);
+      if (panel.open && answer.number === arrows.number[chosen]) panel.show(answer);
+      if (hovered && answer.number === arrows.number[hovered.place]) tell(hovered);
     } else if (content.t === "found" && answer.text === wanted) {
       found = answer;
       answer.found.forEach(hit);
@@ -195,7 +195,7 @@ function render({ model, el, signal }) {
 
   function zoomBy(factor, y = following ? height - BOTTOM : head() + inside() / 2) {
     const u = top + (y - head()) / zoom();
-    if (scale === "time") perSecond = Math.min(inside() / SPANS[0], Math.max(inside() / SPANS[1], perSecond * factor));
+    if (scale === "time") perSecond = Math.min(inside() / SPANS[0], Math.max(inside() / Math.max(1, 1.3 * (latest - firstTime())), perSecond * factor));
     else perMoment = Math.min(STEPS[1], Math.max(STEPS[0], perMoment * factor));
     top = u - (y - head()) / zoom();
     auto = false;
@@ -241,8 +241,7 @@ function render({ model, el, signal }) {
   }
 
   function firstTime() {
-    for (let i = 0; i < arrows.count; i++) if (arrows.sent[i] === arrows.sent[i]) return arrows.sent[i];
-    return 0;
+    return arrows.count ? arrows.sent[0] : 0;
   }
 
   // The journey of the chosen message, from top to bottom.
@@ -301,8 +300,8 @@ function render({ model, el, signal }) {
     if (rest) said.push(`${count(rest)} hops still to come`);
     const before = gone + arrows.dropped;
     if (before) said.push(`${count(before)} hops of before ${firstTime().toFixed(1)} s are no longer remembered`);
-    const between = arrows.gaps.reduce((sum, [, n]) => sum + n, 0);
-    if (between) said.push(`${count(between)} were let go before they could be shown`);
+    const between = arrows.gaps.reduce((sum, { missing }) => sum + missing, 0);
+    if (between) said.push(`${count(between)} hops passed too fast to be shown`);
     if (unmarked) said.push(`${count(unmarked)} older events are not marked`);
     if (!arrows.count) said.push("no message has been traced yet");
     write(note, said.join(" · "));
@@ -350,7 +349,7 @@ function render({ model, el, signal }) {
   function choose(i, open) {
     if (i < 0 || i >= arrows.count) return;
     chosen = i;
-    const number = arrows.first + i, message = arrows.message[i], places = arrows.journey(message);
+    const number = arrows.number[i], message = arrows.message[i], places = arrows.journey(message);
     journey = { message, places };
     follow(el, places.map(linkOf));
     const hop = describe(i), title = `Message ${count(message)}, hop ${arrows.hop[i]}`;
@@ -386,7 +385,7 @@ function render({ model, el, signal }) {
       tip.replaceChildren(make("strong", {}, kind), make("span.zlab-soft", {}, ` ${[node, socket].filter(Boolean).join(".")} ${time.toFixed(6)} s after the start`),
         make("div", {}, detail.trim().split("\n").pop()));
     } else {
-      const i = target.place, hop = describe(i), told = known.get(arrows.first + i);
+      const i = target.place, hop = describe(i), told = known.get(arrows.number[i]);
       tip.replaceChildren(make("strong", {}, hop.link), make("div.zlab-soft", {}, `message ${count(arrows.message[i])}, hop ${arrows.hop[i]}: ${became(hop)}, sent at ${hop.sent.toFixed(6)} s, ${bytes(arrows.size[i])}`),
         ...(told ? (told.error ? [make("div.zlab-soft", {}, told.error)] : tellFrames(told, true)) : []));
     }
@@ -420,7 +419,9 @@ function render({ model, el, signal }) {
     if (!wanted) return write(hits, "");
     let n = 0;
     for (let i = 0; i < arrows.count; i++) n += arrows.found[i];
-    const frames = found ? (found.bare ? `; of ${count(found.bare)} the frames were not kept` : "") : "; searching the frames …";
+    const searched = found && found.searched + found.bare;
+    const frames = !found ? "; searching the frames …" : [searched < arrows.count - 1 && `; the frames of the last ${count(searched)} were searched`,
+      found.bare && `; of ${count(found.bare)} they were not kept`].filter(Boolean).join("");
     write(hits, `${count(n)} found${frames}`);
   }
 
@@ -443,7 +444,7 @@ function render({ model, el, signal }) {
   function step(way) {
     let i = chosen < 0 ? (way > 0 ? -1 : arrows.count) : chosen;
     if (chosen < 0 && sight.count) i = way > 0 ? sight.places[0] - 1 : sight.places[sight.count - 1] + 1;
-    for (i += way; i >= 0 && i < arrows.count; i += way) if (arrows.sent[i] === arrows.sent[i]) return choose(i, false);
+    choose(i + way, false);
   }
 
   function along(way) {
@@ -474,7 +475,7 @@ function render({ model, el, signal }) {
     tell(target && { ...target, x, y });
     if (target?.place !== before) {
       clearTimeout(looking);
-      const number = arrows.first + (target?.place ?? -1);
+      const number = arrows.number[target?.place ?? -1];
       if (target?.place >= 0 && !known.has(number)) looking = setTimeout(() => wire.send({ t: "look", number }), 120);
       redraw();
     }

@@ -29,6 +29,8 @@ AT_ONCE = 400
 """Arrows that a tick brings at most: what is left comes when the browser asks for more."""
 MORE = 2_000
 """Arrows that one answer brings at most."""
+BEHIND = 4_000
+"""Arrows by which the picture may lag while the lab runs: beyond, it leaps to the newest, and says how many it left."""
 _MARKS = 2_000  # events that are shown; of more, the last
 _JUDGED = 0.5  # seconds between two looks at what became of what has not come
 _SHARE = 20  # that look takes at most one in so many seconds
@@ -85,6 +87,9 @@ class SequenceDiagram(View):
         return self._batch(snapshot, AT_ONCE, fresh)
 
     def _batch(self, snapshot: Snapshot, most: int, events: Iterable[Event]) -> tuple[dict[str, Any], Sequence[bytes]]:
+        end = self._source.arrows.span.stop
+        if snapshot.state == "running" and end - self._mark > BEHIND:
+            self._mark = end - AT_ONCE
         sheet = self._source.arrows.since(self._mark, most)
         first = self._mark + sheet.gone
         self._mark = first + len(sheet.rows)
