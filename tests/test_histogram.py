@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zlab.ledger.histogram import Histogram
+from zlab.ledger.histogram import Histogram, left_out
 
 LATENCIES = st.lists(st.integers(0, 2**45), min_size=1, max_size=200)
 
@@ -45,3 +45,25 @@ def test_ten_milliseconds_read_ten_milliseconds() -> None:
     histogram = Histogram()
     histogram.add([10_000_000] * 1000)
     assert histogram.figures().p50 == pytest.approx(0.010, rel=1e-3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 50), st.integers(1, 10**7)), max_size=20))
+def test_what_was_left_out_is_put_back_as_hdrhistogram_does(late: list[tuple[int, int, int]]) -> None:
+    expected = []
+    for latency, count, interval in late:
+        # recordValueWithExpectedInterval(value, interval) records value - interval, value - 2 * interval, ...
+        value = latency + count * interval
+        while value > latency:
+            expected.append(value)
+            value -= interval
+    columns = (np.array([row[i] for row in late], np.int64) for i in range(3))
+    assert sorted(left_out(*columns).tolist()) == sorted(expected)
+
+
+def test_what_two_have_counted_can_be_told_together() -> None:
+    one, other = Histogram(), Histogram()
+    one.add([1_000] * 99)
+    other.add([200_000_000])
+    both = one.together(other).figures()
+    assert (both.count, both.p50, both.max) == (100, pytest.approx(1e-6), pytest.approx(0.2))
+    assert one.count == 99

@@ -204,12 +204,19 @@ class Observed:
         """A row per link and per path from end to end: count, p50, p90, p99, p99.9 and max, in seconds.
 
         Of the messages that were traced since the lab started: from the call of send to the return
-        of recv. Each value is kept to three significant digits, as in HdrHistogram.
+        of recv, as measured. Each value is kept to three significant digits, as in HdrHistogram.
+
+        Where a source has a ``rate`` and could not keep it, because its send blocked or a fault held it, the messages
+        that it should have sent meanwhile are missing from these, and they would have been the slow ones: Gil Tene's
+        coordinated omission. ``omitted`` counts them, and the columns that end in ``corrected`` are with them put
+        back, one at each interval of the rate, as HdrHistogram's ``recordValueWithExpectedInterval`` does. A source
+        counts as held up when a message comes late by an interval and by 10 ms; not when you have paused it or slowed
+        it down. Both are the same where nothing was omitted.
         """
         snapshot, _ = self._fresh()
-        histograms = zip(snapshot.links, self._clock.book.histograms, strict=True)
-        paths = {path: histogram.figures() for path, histogram in tuple(self._clock.book.paths.items())}
-        return frames.latency({link.name: h.figures() for link, h in histograms if h.count}, paths)
+        book = self._clock.book
+        known = {link.name: h for link, h in zip(snapshot.links, book.histograms, strict=True) if h.count}
+        return frames.latency(known, dict(book.paths), dict(book.left_out))
 
     def messages(self) -> pd.DataFrame:
         """A row per traced message and hop, with its fate, in the order in which they were sent.

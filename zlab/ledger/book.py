@@ -12,10 +12,10 @@ import numpy as np
 from zlab.ledger.exchange import Exchange, Ray, Row, plus, split
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.grouping import runs
-from zlab.ledger.histogram import Histogram, buckets
+from zlab.ledger.histogram import Histogram, buckets, left_out
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import HOLD, Matcher, Matches
+from zlab.ledger.matching import HOLD, Late, Matcher, Matches
 from zlab.ledger.snapshot import (
     Flight,
     LatencyFigures,
@@ -92,6 +92,9 @@ class Book:
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
         self.histograms = [Histogram() for _ in topology.links]
         self.paths: dict[str, Histogram] = {}
+        self.left_out: dict[str, Histogram] = {}
+        """By link or path: latencies of messages that a source should have sent while it was held up."""
+        self._learnt = 0
         self._recent: list[deque[tuple[float, Ints]]] = [deque() for _ in topology.links]
         self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
         self._end_to_end: dict[str, LatencyFigures] = {}
@@ -195,6 +198,8 @@ class Book:
         struck = {strike.receiver: strike.reason for strike in reading.strikes}
         for life in self._by_recording.values():
             life.strike(struck.get(life.receiver.name, ""))
+        self._matcher.pace.learn(reading.rates, self._learnt, now, steered=reading.steered)
+        self._learnt = now
         if reading.gap:
             self._matcher.miss(now)
         flights: list[Flight] = []
@@ -202,6 +207,7 @@ class Book:
             self.let_go += worked.let_go
             self._note_missing(worked.matches)
             self.journeys.take(worked)
+            self._note_late(worked.matches, worked.late)
             flights += self._note(worked.matches, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         received = {r: c.received for r, c in {**reading.second, **retired}.items()}
         for subscription in self._by_recording.values():
@@ -448,6 +454,24 @@ class Book:
             if subscription is not None:
                 rows = theirs[which]
                 subscription.note_matches(found.publisher.name, found, matches.position[rows], matches.rank[rows])
+
+    def _note_late(self, matches: Matches, late: Late) -> None:
+        """Put back what sources left out while they were held up: on their links, and from end to end."""
+        names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
+        for place, count, interval, first in zip(*late.tolists(), strict=True):
+            sender, receiver = names[matches.sender[place]], names[matches.receiver[place]]
+            sent, came = matches.sent[place], matches.received[place]
+            direct = self._index.get((sender, receiver)) if first else None
+            if direct:
+                self._put_back(str(self.topology.links[direct[0]]), came - sent, count, interval)
+            if matches.ends[place]:
+                path = _path(nodes[matches.origin[place]], sender, receiver)
+                if path in self.paths or len(self.paths) < _PATHS:
+                    self._put_back(path, came - matches.began[place], count, interval)
+
+    def _put_back(self, what: str, latency: int, count: int, interval: int) -> None:
+        values = left_out(np.array([latency]), np.array([count]), np.array([interval]))
+        self.left_out.setdefault(what, Histogram()).add(values)
 
     def _note(self, matches: Matches, began: int, at: float, most: int) -> list[Flight]:
         """Enter latencies; returns the flights to be shown, so many at the most."""

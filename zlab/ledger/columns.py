@@ -48,6 +48,10 @@ class Columns:
             return cls.empty()
         return cls(*(np.concatenate([getattr(table, name) for table in tables]) for name in _kinds(cls)))
 
+    def tolists(self) -> list[list[Any]]:
+        """Each column as a list."""
+        return [getattr(self, name).tolist() for name in _kinds(type(self))]
+
     def __len__(self) -> int:
         """How many rows there are."""
         first: Ints = getattr(self, next(iter(_kinds(type(self)))))

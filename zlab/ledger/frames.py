@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zlab.ledger.fates import Fates
+    from zlab.ledger.histogram import Histogram
     from zlab.ledger.journeys import Hop
     from zlab.ledger.snapshot import Connection, LatencyFigures, Snapshot
     from zlab.recording import Event
@@ -95,26 +96,34 @@ def sockets(snapshot: Snapshot) -> pd.DataFrame:
     return Table(rows, columns=None if rows else _SOCKET_COLUMNS).set_index("socket")
 
 
-def latency(links: Mapping[str, LatencyFigures], paths: Mapping[str, LatencyFigures]) -> pd.DataFrame:
-    """A row per link and per path from end to end: quantiles in seconds, of the messages that were traced."""
+def latency(
+    links: Mapping[str, Histogram], paths: Mapping[str, Histogram], left_out: Mapping[str, Histogram]
+) -> pd.DataFrame:
+    """A row per link and per path from end to end: quantiles in seconds, of the messages that were traced.
+
+    Args:
+        links: what was measured on each.
+        paths: likewise from end to end.
+        left_out: by link or path, what a source left out while it was held up.
+    """
     from zlab.ledger.table import Table
 
-    rows = [
-        {
-            "path": name,
-            "scope": scope,
-            "count": f.count,
-            "p50": f.p50,
-            "p90": f.p90,
-            "p99": f.p99,
-            "p99.9": f.p999,
-            "max": f.max,
-        }
-        for scope, table in (("link", links), ("end to end", paths))
-        for name, f in table.items()
-    ]
-    columns = ["path", "scope", "count", "p50", "p90", "p99", "p99.9", "max"]
+    rows = []
+    for scope, table in (("link", links), ("end to end", paths)):
+        for name, histogram in table.items():
+            omitted = left_out.get(name)
+            measured = histogram.figures()
+            corrected = histogram.together(omitted).figures() if omitted else measured
+            row = {"path": name, "scope": scope, "count": measured.count} | _quantiles(measured)
+            row["omitted"] = omitted.count if omitted else 0
+            rows.append(row | {f"{column} corrected": value for column, value in _quantiles(corrected).items()})
+    quantiles = ["p50", "p90", "p99", "p99.9", "max"]
+    columns = ["path", "scope", "count", *quantiles, "omitted", *(f"{q} corrected" for q in quantiles)]
     return Table(rows, columns=columns).set_index("path")
+
+
+def _quantiles(figures: LatencyFigures) -> dict[str, float]:
+    return {"p50": figures.p50, "p90": figures.p90, "p99": figures.p99, "p99.9": figures.p999, "max": figures.max}
 
 
 def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int) -> pd.DataFrame:

@@ -69,6 +69,19 @@ class Histogram:
         middles = ((buckets - exponents * _STEPS) + 0.5 * (exponents > 0)) * 2.0**exponents
         return [float(v) * 1e-9 for v in np.minimum(middles, self._max)]
 
+    def together(self, other: Histogram) -> Histogram:
+        """What was counted in this one and in another."""
+        both = Histogram()
+        both._enter(self)
+        both._enter(other)
+        return both
+
+    def _enter(self, other: Histogram) -> None:
+        counts = np.zeros(max(self._counts.size, other._counts.size), np.int64)
+        counts[: self._counts.size] = self._counts
+        counts[: other._counts.size] += other._counts
+        self._counts, self._total, self._max = counts, self._total + other._total, max(self._max, other._max)
+
     def figures(self) -> LatencyFigures:
         """All that is shown of it."""
         p50, p90, p99, p999 = self.quantiles([0.5, 0.9, 0.99, 0.999])
@@ -81,3 +94,21 @@ def buckets(nanoseconds: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[
     # frexp gives the bit length; float64 is exact enough up to 2**53 ns, more than 100 days.
     exponents = np.maximum(np.frexp(values.astype(np.float64))[1] - (_STEP_BITS + 1), 0)
     return values, exponents * _STEPS + (values >> exponents)
+
+
+def left_out(
+    nanoseconds: NDArray[np.int64], counts: NDArray[np.int64], interval: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The latencies that a source did not measure because it was held up.
+
+    As HdrHistogram's ``recordValueWithExpectedInterval`` has it: a message that should have been sent so many intervals
+    before one that was late would have taken that much longer, for it could not have arrived earlier.
+
+    Args:
+        nanoseconds: latencies of messages that were sent late.
+        counts: how many should have been sent before each of them, and were not.
+        interval: how far apart, in nanoseconds.
+    """
+    row = np.repeat(np.arange(counts.size), counts)
+    before = np.arange(row.size) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    return nanoseconds[row] + before * interval[row]

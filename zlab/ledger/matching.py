@@ -17,6 +17,7 @@ import numpy as np
 from zlab.ledger.causes import NEVER, Causes, Crossings, Followed, Received, Sends
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.ledger.grouping import repeated
+from zlab.ledger.pace import Pace
 from zlab.ledger.pairing import Arrivals, Offers, Pairs, pair
 from zlab.ledger.ways import Ways
 from zlab.recording import LEAN, Direction
@@ -35,6 +36,8 @@ PENDING_LIMIT = 100_000
 HELD_LIMIT = 1_500_000
 """Traces that are kept before they are worked on: older ones are let go."""
 _DOUBT = 10**9  # nanoseconds in which what was not traced arrives
+LATE_LIMIT = 2_000
+"""Journeys that began late and are remembered for that."""
 PART = 50_000
 """Traces of one socket that are worked on at a time."""
 _PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer looked for
@@ -109,6 +112,20 @@ class Matches(Columns):
     """Whether another message with an equal body was under way."""
 
 
+@dataclass(slots=True)
+class Late(Columns):
+    """Of matches whose journey began late, because its source was held up: what that source left out."""
+
+    match: Ints
+    """The place of the match."""
+    count: Ints
+    """How many messages should have been sent before it."""
+    interval: Ints
+    """How far apart they should have been, in nanoseconds."""
+    first: Flags
+    """Whether this is where the journey began."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """What came of one tick, or of a part of it."""
@@ -124,6 +141,7 @@ class Worked:
     of: Ints
     """For each offer, the place of its message in these."""
     matches: Matches
+    late: Late
     doubtful: Ints
     """The numbers of the hops that were found not to be the only ones that may have come."""
     let_go: int
@@ -186,6 +204,8 @@ class Matcher:
         self._hold = hold
         self._kinds = kinds
         self._causes = Causes()
+        self.pace = Pace(self.lives)
+        self._left_out: dict[int, tuple[int, int]] = {}  # by journey that began late: how many messages, how far apart
         self._relays = relays
         self._sources: set[str] = set()
         self._targets: set[str] = set()
@@ -346,7 +366,30 @@ class Matcher:
         doubtful = every.hop[marked[place] < NEVER]
         self._remember(every, crossings, (place, offer), now)
         let_go += pairs.let_go
-        return Worked(sends, crossings[before:], follows, offers, of, matches, doubtful, let_go, whole=True)
+        self._note_late(sends, crossings[before:])
+        late = self._late(crossings, place[offer]) if self._left_out else Late.empty()
+        return Worked(sends, crossings[before:], follows, offers, of, matches, late, doubtful, let_go, whole=True)
+
+    def _note_late(self, sends: Traced, crossings: Crossings) -> None:
+        """Remember which journeys began late, and what was left out before."""
+        places, counts, intervals = self.pace.omitted(sends)
+        for place, count, interval in zip(places.tolist(), counts.tolist(), intervals.tolist(), strict=True):
+            if crossings.hop[place] == 1:
+                self._left_out[crossings.message.item(place)] = count, interval
+        while len(self._left_out) > LATE_LIMIT:
+            del self._left_out[next(iter(self._left_out))]
+
+    def _late(self, crossings: Crossings, matched: Ints) -> Late:
+        """Find the matches of these journeys."""
+        message = crossings.message[matched]
+        match = np.flatnonzero(np.isin(message, np.fromiter(self._left_out, np.int64)))
+        told = [self._left_out[number] for number in message[match].tolist()]
+        return Late(
+            match=match,
+            count=np.array([count for count, _ in told], np.int64),
+            interval=np.array([interval for _, interval in told], np.int64),
+            first=crossings.hop[matched[match]] == 1,
+        )
 
     def _offer(self, sends: Traced) -> tuple[Offered, Ints]:
         """For whom each message is; and for each of these offers, the place of its message."""

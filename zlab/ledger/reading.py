@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,5 +47,9 @@ class Reading:
     """Whether every message was traced since the last tick."""
     strikes: tuple[Strike, ...] = ()
     """The links that are broken, or were since the last tick."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """By node: how many messages per second it is to send, of those that have a rate."""
+    steered: bool = False
+    """Whether a person has paused the lab or slowed it down since the last tick."""
     gap: bool = False
     """Whether messages went untraced though all were to be traced."""

@@ -48,6 +48,8 @@ _FAST = 10 * TRACES  # crossings a tick above which it is traced only within the
 # Where all is traced: patience for a sender that the system has set aside, and room for 10,000 requests of four hops.
 _FULL = {"hold": 200 * 10**6, "hops": 100_000}
 
+_STEERING = frozenset({"pause", "resume", "step", "breakpoint"})
+"""Events of what a person does that holds sources up."""
 _LARGE = 31 * 2**20  # bytes: just below what glibc takes as a sign
 
 Listener = Callable[[Snapshot], None]
@@ -83,6 +85,7 @@ class Clock:
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
         self._counts: dict[Recording, Counts] = {}
         self._overflowed = self._hurried = False
+        self._tuned: dict[str, Mapping[str, float]] = {}
         self._warned: set[Recording] = set()
         self._crossings = self._total = self._let_go = 0
         self._window = _LEAST_WINDOW
@@ -213,6 +216,8 @@ class Clock:
         traces = {r: r.drain() for r in (*live, *retired)}
         self._hurried |= any(batch.hurried for batch in traces.values())
         now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
+        fresh, world = self._fresh_events(), run.world
+        self._tuned = {node.name: run.nodes[node.name].knobs() for node in self.book.topology.nodes}
         reading = Reading(
             at=now,
             first=first,
@@ -224,12 +229,14 @@ class Clock:
             stopped=run.stopped,
             strikes=run.disturbances.strikes() if isinstance(run, Run) else (),
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
+            rates={n: knobs["rate"] for n, knobs in self._tuned.items() if 0 < knobs.get("rate", 0) < math.inf},
+            steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             gap=self._run.full and bool(overflowed),
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         self._counts, self._overflowed = second, self._overflowed or bool(overflowed) or self.book.let_go > self._let_go
         self._let_go = self.book.let_go
-        events = (*self._events, *self._fresh_events())
+        events = (*self._events, *fresh)
         held = {passage.recording: passage for passage in run.world.held()}
         self._sequence += 1
         snapshot = self.book.snapshot(
@@ -286,7 +293,7 @@ class Clock:
         if known is not state:
             entered = since if state in {NodeState.RECV, NodeState.SEND} else now
             self._states[node.name] = state, entered
-        return NodeFigures(node.name, state, entered, socket, node.knobs(), node.traceback)
+        return NodeFigures(node.name, state, entered, socket, self._tuned[node.name], node.traceback)
 
     def _warn(self, live: tuple[Recording, ...]) -> None:
         """Say once of a subscriber that it has forgotten to subscribe, when that has cost it messages."""
