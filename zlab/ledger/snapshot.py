@@ -172,6 +172,22 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultFigures:
+    """A fault that is on."""
+
+    number: int
+    """The how-manieth of this lab it is, from 1."""
+    fault: str
+    """It and its settings, such as ``Delay(seconds=0.05)``."""
+    target: str
+    """What it befalls, as a person names it."""
+    nodes: tuple[str, ...]
+    """The nodes that it befalls."""
+    links: tuple[str, ...]
+    """The links that it befalls, by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A lab at one tick: nodes and links stand in the order of the topology's."""
 
@@ -201,3 +217,5 @@ class Snapshot:
     """Why messages are held, in words: a breakpoint that was met, what is paused by itself; or ""."""
     connections: tuple[Connection, ...] = field(default=(), kw_only=True)
     """The latest connection of each link, as far as any has begun; none of a program that is only watched."""
+    faults: tuple[FaultFigures, ...] = field(default=(), kw_only=True)
+    """Those that are on."""

@@ -255,7 +255,12 @@ class Clock:
             events=events,
         )
         if isinstance(run, Run):
-            return replace(snapshot, connections=run.connections.latest(), why=run.steering.why())
+            return replace(
+                snapshot,
+                connections=run.connections.latest(),
+                why=run.steering.why(),
+                faults=run.disturbances.figures(),
+            )
         return snapshot
 
     def _inside(self, frames: dict[int, FrameType]) -> dict[str, Wait]:

@@ -12,6 +12,7 @@ from zlab.faults import Option
 from zlab.faults.fault import Fault, NetworkFault, NodeFault
 from zlab.faults.wire import Wire
 from zlab.ledger.reading import Strike
+from zlab.ledger.snapshot import FaultFigures
 from zlab.runtime.refusals import affected, option_sockets, refuse
 from zlab.runtime.targets import Given, Target, target
 
@@ -93,6 +94,10 @@ class Disturbances:
         """Those that are on, in the order in which they began."""
         with self._guard:
             return tuple(self._on)
+
+    def figures(self) -> tuple[FaultFigures, ...]:
+        """The same, as a snapshot tells them."""
+        return tuple(FaultFigures(d.number, repr(d.fault), d.target, d.nodes, d.links) for d in self.on)
 
     def check(self, given: Given, fault: Fault, *, now: bool = True) -> Target:
         """What a fault would befall.

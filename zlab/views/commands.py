@@ -7,10 +7,30 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
+from zlab.views import breaking
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zlab.views.source import Source, Steerable
+
+
+class RefusedError(ValueError):
+    """What a person asked for makes no sense: they are told so, and nothing has happened."""
+
+
+def _break(source: Steerable, given: Mapping[str, Any]) -> None:
+    try:
+        source.fault(str(given["target"]), breaking.fault(str(given["fault"]), given.get("value")))
+    except (KeyError, ValueError) as error:  # it cannot be, and the message says why
+        raise RefusedError(str(error.args[0])) from error
+
+
+def _end(source: Steerable, number: int) -> None:
+    for fault in source.faults:
+        if fault.number == number:
+            fault.end()
+
 
 COMMANDS: Mapping[str, Callable[[Steerable, Mapping[str, Any]], None]] = {
     "pause": lambda source, given: source.pause(given.get("where")),
@@ -20,6 +40,8 @@ COMMANDS: Mapping[str, Callable[[Steerable, Mapping[str, Any]], None]] = {
     "kill": lambda source, given: source.kill(str(given["node"])),
     "restart": lambda source, given: source.restart(str(given["node"])),
     "stop": lambda source, _: source.stop(),
+    "fault": _break,
+    "end": lambda source, given: _end(source, int(given["number"])),
 }
 """Every command of a view, by name."""
 LARGEST = 10_000_000
@@ -27,10 +49,6 @@ LARGEST = 10_000_000
 LONGEST = 1_000
 """Messages that a view may ask for in one step."""
 _PATIENCE = 3.0  # seconds that a step waits for each message to come
-
-
-class RefusedError(ValueError):
-    """What a person asked for makes no sense: they are told so, and nothing has happened."""
 
 
 class Commands:

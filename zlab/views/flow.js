@@ -22,6 +22,7 @@ function render({ model, el, signal }) {
   let style = null, figures = null, state = "running", at = 0, speed = 1, kinds = [], held = false;
   let home = null, dpr = 1, dirty = true, queuesDirty = true, frame = 0, pending = [], painted = false, hover = null, followed = null, over = false, pointed = null;
   const stale = new Set(); // items whose card alone must be drawn again
+  let faults = [], broken = new Set(), cut = new Set(); // the faults that are on, and the nodes and links that they mark
   let clock = 0, before = 0, stepping = false, batchAt = null, shown = 0, passed = 0, charts = null, drawn = null, drawnKey = "", asking = 0, asked = "", looked = "";
 
   const canvases = LAYERS.map((name) => make(`canvas.zlab-${name}`));
@@ -48,6 +49,7 @@ function render({ model, el, signal }) {
     message(content, buffers) {
       // What a tick says but once is taken at once: only messages in the air may be dropped.
       if (content.kinds) { kinds = content.kinds; drawLegend(); }
+      if (content.faults) breakUp(content.faults);
       if (content.past) inspector.stands(null);
       for (const where of content.where ?? []) inspector.stands(where);
       const batch = unpack(content, buffers[0]);
@@ -76,7 +78,7 @@ function render({ model, el, signal }) {
       redraw();
     },
   });
-  const inspector = new Inspector(stage, (name, given, control) => wire.command(name, given, control), (node) => {
+  const inspector = new Inspector(stage, graph.menu, (name, given, control) => wire.command(name, given, control), (node) => {
     const item = fold.itemOf[node.index];
     if (fold.nodes[item].node >= 0) nodes.children[item].focus({ preventScroll: true });
     want();
@@ -232,6 +234,17 @@ function render({ model, el, signal }) {
     if (look.scores[next] > 1.4 * (look.scores[look.state] ?? 0)) show();
   }
 
+  function breakUp(on) {
+    faults = on;
+    const before = broken;
+    broken = new Set(on.flatMap(([, , , nodes]) => nodes));
+    cut = new Set(on.flatMap(([, , , , links]) => links));
+    for (const i of [...before, ...broken]) stale.add(fold.itemOf[i]);
+    queuesDirty = true;
+    if (inspector.open) inspect(inspector.node.index);
+    ask();
+  }
+
   function drawLegend() {
     legend.replaceChildren(...kinds.map((kind, i) => make("span", {}, mark(i), kind || "(empty)")));
   }
@@ -298,6 +311,7 @@ function render({ model, el, signal }) {
     const item = fold.nodes[i];
     if (item.group < 0) drawCard(onCards, item, i, boxes[i], looks[item.node], style, camera.scale, lit);
     else drawGroup(onCards, item, i, boxes[i], statesOf(item.members, looks), traffic(i), style, camera.scale, lit);
+    if (item.members.some((one) => broken.has(one))) drawBolt(onCards, boxes[i].x + boxes[i].w / 2 - 12, boxes[i].y - boxes[i].h / 2 + 12, 8, style);
   }
 
   // One card, within its edges; cards that a person put over each other are drawn together.
@@ -334,6 +348,7 @@ function render({ model, el, signal }) {
       const links = fold.links[i].links.length;
       if (links > 1) drawSum(onQueues, lane, links, sums[i], style, camera.scale);
       else if (still.matches && sums[i].rate > 0 && camera.scale > 0.4) drawRate(lane, sums[i].rate);
+      if (cut.size && fold.links[i].links.some((one) => cut.has(one))) drawBolt(onQueues, lane.points[20], lane.points[21], 8, style);
     });
   }
 
@@ -362,7 +377,7 @@ function render({ model, el, signal }) {
 
   function label(i) {
     const item = fold.nodes[i], button = nodes.children[i];
-    const told = item.group < 0 ? `${item.name}, ${item.types}, ${looks[item.node].state}`
+    const told = item.group < 0 ? `${item.name}, ${item.types}, ${looks[item.node].state}${broken.has(item.node) ? ", disturbed by a fault" : ""}`
       : `${item.name}, group of ${item.members.length} nodes, ${statesOf(item.members, looks).map(([state, n]) => `${n} ${state}`).join(", ")}`;
     if (button.getAttribute("aria-label") !== told) button.setAttribute("aria-label", told);
   }
@@ -545,8 +560,8 @@ function render({ model, el, signal }) {
     wire.send({ t: "look", node });
   }
 
-  function inspect(i) {
-    inspector.show(graph, i, looks[i], live, figures, at, camera.place(boxes[fold.itemOf[i]]), over);
+  function inspect(i, link = -1) {
+    inspector.show(graph, i, looks[i], live, figures, at, camera.place(boxes[fold.itemOf[i]]), over, faults, link);
     look(graph.nodes[i].name);
     want();
   }
@@ -641,7 +656,13 @@ function render({ model, el, signal }) {
     under,
     point(target, x, y) { if (target) light(target); else if (x !== undefined) light(null); tell(target, x, y); },
     leave() { tell(null); light(null); },
-    click(target) { tell(null); activate(target.item); },
+    click({ item, bundle }) {
+      tell(null);
+      if (item !== undefined) return activate(item);
+      const { source, links } = fold.links[bundle];
+      if (links.length > 1 || fold.nodes[source].group >= 0) inspector.close(); // of several links none is meant
+      else inspect(fold.nodes[source].node, links[0]);
+    },
     away() { inspector.close(); },
     hold(target, x, y) {
       const [wx, wy] = camera.world(x, y), box = boxes[target.item];

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from zlab.views import batch
+from zlab.views import batch, breaking
 from zlab.views.folding import binds, folded, topics
 from zlab.views.layout import cards, frame
 from zlab.views.playhead import COVERS, PERIOD, Moment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from zlab.ledger.snapshot import Connection, Flight, LatencyFigures, Snapshot
+    from zlab.ledger.snapshot import Connection, FaultFigures, Flight, LatencyFigures, Snapshot
     from zlab.ledger.where import Standing
     from zlab.topology import Topology
     from zlab.views.layout import Card
@@ -40,7 +40,7 @@ _SCRIPTS = (
 
 
 class Flow(View):
-    """The moving picture of a lab; pan, zoom, drag a node, click it to kill or restart it."""
+    """The moving picture of a lab; pan, zoom, drag a node, click it to see and break it."""
 
     _esm = script(
         "fold.js",
@@ -50,6 +50,7 @@ class Flow(View):
         "camera.js",
         "gestures.js",
         "announce.js",
+        "breaking.js",
         "inspector.js",
         "flow.js",
     )
@@ -72,6 +73,7 @@ class Flow(View):
         self._burst = self._since = 1  # ticks from one sample to the next, and since the last
         self._delivered: int | None = None
         self._kinds_sent = -1
+        self._faults_sent: tuple[FaultFigures, ...] = ()
         self._figures_at = self._figures_sent = float("-inf")
         self._owes = False
         self._queued: NDArray[np.uint32] | None = None
@@ -80,7 +82,7 @@ class Flow(View):
         self._looked: dict[str, str] = {}  # view to the node whose source is shown
         self._stood: dict[str, Standing] = {}
         self._kept = _KEPT * batch.most(len(source.topology.links))
-        shown = {**graph(source.topology), "steerable": source.steerable}
+        shown = {**graph(source.topology), "steerable": source.steerable, "menu": breaking.menu()}
         super().__init__(source, graph=shown, **rest)
 
     def collect(self, snapshot: Snapshot) -> None:
@@ -125,6 +127,9 @@ class Flow(View):
         if len(snapshot.kinds) != self._kinds_sent:
             content["kinds"] = list(snapshot.kinds)
             self._kinds_sent = len(snapshot.kinds)
+        if snapshot.faults != self._faults_sent:
+            content["faults"] = breaking.marks(snapshot)
+            self._faults_sent = snapshot.faults
         if due:
             self._figures_at = snapshot.at
             buffers.append(self._figures(snapshot))
@@ -209,7 +214,9 @@ class Flow(View):
             "pace": snapshot.pace if isinstance(snapshot, Moment) else 1.0,
             "covers": COVERS,
             "kinds": list(snapshot.kinds),
+            "faults": breaking.marks(snapshot),
         }
+        self._faults_sent = snapshot.faults
         if where := self._where(snapshot):
             content["where"] = where
         return content, [packed.data, self._figures(snapshot)]
@@ -317,6 +324,7 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
                 "dropped": {k: n for k, n in link.dropped.items() if n},
                 "lost": {k: n for k, n in link.lost.items() if n},
                 "filtered": link.filtered,
+                "duplicated": link.duplicated,
                 "unaccounted": link.unaccounted,
                 "uncertain": link.uncertain,
                 "latency": _quantiles(link.latency),

@@ -92,9 +92,9 @@ function statesOf(members, looks) {
 // Members' figures as one: what a tooltip tells of a bundle. Parts that Python has not told yet are missing from all.
 function addUp(parts) {
   if (!parts.length || parts.some((part) => !part)) return undefined;
-  const total = { expected: 0, delivered: 0, capacity: 0, filtered: 0, unaccounted: 0, uncertain: 0, dropped: {}, lost: {}, latency: null };
+  const total = { expected: 0, delivered: 0, capacity: 0, filtered: 0, duplicated: 0, unaccounted: 0, uncertain: 0, dropped: {}, lost: {}, latency: null };
   for (const part of parts) {
-    for (const name of ["expected", "delivered", "capacity", "filtered", "unaccounted", "uncertain"]) total[name] += part[name];
+    for (const name of ["expected", "delivered", "capacity", "filtered", "duplicated", "unaccounted", "uncertain"]) total[name] += part[name];
     for (const why of ["dropped", "lost"]) {
       for (const [reason, n] of Object.entries(part[why])) total[why][reason] = (total[why][reason] ?? 0) + n;
     }

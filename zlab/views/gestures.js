@@ -24,7 +24,7 @@ function gestures(surface, stage, act) {
     if (!last) {
       const target = act.under(x, y);
       act.point(target, x, y);
-      surface.style.cursor = target?.item !== undefined ? "pointer" : "default";
+      surface.style.cursor = target ? "pointer" : "default";
       return;
     }
     if (fingers.size === 2) {
@@ -49,7 +49,7 @@ function gestures(surface, stage, act) {
     drag = null;
     if (!done || event.type !== "pointerup") return;
     const item = done.target?.item !== undefined;
-    if (!done.far) (item ? act.click : act.away)(done.target);
+    if (!done.far) (done.target ? act.click : act.away)(done.target);
     else if (item) act.drop(done.target);
   }
   surface.addEventListener("pointerup", lift);

@@ -54,6 +54,7 @@ function tellLink(link, live, figures) {
     ["queued", count(live.queued) + limit],
     ["dropped", reasons(figures.dropped)],
     ["lost", reasons(figures.lost)],
+    ["duplicated", figures.duplicated ? `${count(figures.duplicated)}, by a fault` : ""],
     ["filtered", figures.filtered ? `${count(figures.filtered)}, not subscribed to` : ""],
     ["unaccounted", figures.unaccounted ? count(figures.unaccounted) : "0 ✓", figures.unaccounted !== 0],
     ["latency", p50 === undefined ? "" : `p50 ${seconds(p50)}, p99 ${seconds(p99)}`],
@@ -93,7 +94,7 @@ function tellLinks(graph, index, live, figures) {
 
 // A panel beside a node; act(name, given, report) carries out a command and reports by the callback that it is given.
 class Inspector {
-  constructor(root, act, closed) {
+  constructor(root, menu, act, closed) {
     this.root = root;
     this.closed = closed;
     this.pause = make("button.zlab-button", { type: "button" }, "Pause");
@@ -109,14 +110,13 @@ class Inspector {
     this.standing = make("div.zlab-soft.zlab-standing");
     this.lines = make("pre.zlab-lines", { tabIndex: 0, role: "group", "aria-label": "Source" });
     this.code = make("div.zlab-code", { hidden: true }, this.standing, this.lines);
+    const carry = (name, given) => act(name, given, (step, error) => this.report(name, step, error));
+    this.breaking = new Breaking(menu, carry);
     this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
       make("div.zlab-side", {}, make("div.zlab-row", {}, this.title, this.shut), this.state,
-        make("div.zlab-row.zlab-acts", {}, this.pause, this.step, this.kill, this.restart), this.status, this.trace, this.facts), this.code);
+        make("div.zlab-row.zlab-acts", {}, this.pause, this.step, this.kill, this.restart), this.breaking.root, this.status, this.trace, this.facts), this.code);
     root.append(this.panel);
-    const press = (button, command, place) => button.addEventListener("click", () => {
-      const name = command();
-      act(name, { [place]: this.node.name }, (step, error) => this.report(name, step, error));
-    });
+    const press = (button, command, place) => button.addEventListener("click", () => carry(command(), { [place]: this.node.name }));
     press(this.pause, () => (this.paused ? "resume" : "pause"), "where");
     press(this.step, () => "step", "where");
     press(this.kill, () => "kill", "node");
@@ -130,7 +130,7 @@ class Inspector {
 
   get open() { return !this.panel.hidden; }
 
-  show(graph, index, look, live, figures, at, place, over) {
+  show(graph, index, look, live, figures, at, place, over, faults, link = -1) {
     const node = graph.nodes[index], own = figures?.nodes[index];
     const fresh = this.node !== node || !this.open;
     this.node = node;
@@ -140,6 +140,9 @@ class Inspector {
       this.stands(null);
       this.panel.setAttribute("aria-label", node.name);
     }
+    if (fresh || link >= 0) this.breaking.aim(graph, index, link);
+    this.breaking.root.hidden = !graph.steerable;
+    this.breaking.show(faults, graph, index, over);
     write(this.title, node.name);
     write(this.state, stateOf(look, own, at));
     const dead = DEAD.has(look.state), held = this.panel.contains(document.activeElement);

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.faults.fault import Fault
     from zlab.ledger.arrows import Arrows
     from zlab.ledger.past import Past
     from zlab.ledger.snapshot import Snapshot
@@ -74,3 +75,19 @@ class Steerable(Source, Protocol):
 
     def restart(self, node: str) -> None:
         """Start a node again, with new sockets."""
+
+    def fault(self, target: str, fault: Fault) -> object:
+        """Break something; raises KeyError or ValueError where that cannot be."""
+
+    @property
+    def faults(self) -> tuple[On, ...]:
+        """The faults that are on."""
+
+
+class On(Protocol):
+    """A fault that is on."""
+
+    number: int
+
+    def end(self) -> None:
+        """Undo it."""
