@@ -28,8 +28,8 @@ class Breaking {
     this.unit = make("span.zlab-soft");
     this.go = make("button.zlab-button", { type: "button" }, "Break");
     this.on = make("div.zlab-faults", { role: "group", "aria-label": "Faults that are on" });
-    this.root = make("div.zlab-breaking", {}, this.on, this.target, make("div.zlab-row", {}, this.fault, this.go),
-      make("label.zlab-row", {}, this.value, this.unit));
+    this.setting = make("label.zlab-row", {}, this.value, this.unit);
+    this.root = make("div.zlab-breaking", {}, this.on, this.target, make("div.zlab-row", {}, this.fault, this.setting, this.go));
     this.fault.addEventListener("change", () => this.choose());
     const go = () => act("fault", { target: this.target.value, fault: this.fault.value, value: this.value.value });
     this.go.addEventListener("click", go);
@@ -40,7 +40,8 @@ class Breaking {
 
   choose() {
     const { setting, value } = this.menu.get(this.fault.value);
-    this.value.parentElement.hidden = !setting;
+    this.setting.hidden = !setting;
+    this.setting.classList.toggle("zlab-worded", typeof value !== "number");
     this.value.value = value;
     this.value.inputMode = typeof value === "number" ? "decimal" : "text";
     this.value.setAttribute("aria-label", setting);
