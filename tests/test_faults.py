@@ -233,8 +233,8 @@ def test_libzmq_sees_a_cut_and_connects_again_and_what_was_under_way_is_lost_by_
         if types == SUBSCRIBING:  # what is sent while there is nobody to send to
             assert told["lost: link cut"] > 0
         assert told["lost"] == told.get("lost: link cut", 0)
-        assert told["dropped"] == told["dropped"].sum() == 0
-        assert told["expected"] == told["delivered"] + told["lost"]
+        assert told["dropped"] == told.get("dropped: not yet joined", 0)  # sent before the lab was ready
+        assert told["expected"] == told["delivered"] + told["dropped"] + told["lost"]
 
 
 def test_a_reset_happens_once_and_what_the_binding_side_had_queued_is_lost_by_it() -> None:
