@@ -59,7 +59,7 @@ def test_pause_stops_the_figures_and_resume_lets_them_rise(seen: Visit) -> None:
 
 def test_time_is_a_control_of_the_keyboard(seen: Visit) -> None:
     seen.watch_figures_rise()
-    stage = seen.page.get_by_role("application")
+    stage = seen.page.get_by_role("application", name=re.compile("nodes and messages"))
     stage.focus()
     seen.page.keyboard.press("Space")
     expect(seen.state).to_have_text("paused")
