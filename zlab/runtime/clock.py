@@ -181,9 +181,9 @@ class Clock:
         run = self._run
         if run.discover():
             self.book.grow(run.topology, _inproc(run), run.strangers)
-        if isinstance(run, Run) and run.altered is not self._altered:
-            self._altered = run.altered
-            self.book.alter(self._altered)
+        if isinstance(run, Run) and (options := run.disturbances.options) is not self._altered:
+            self._altered = options
+            self.book.alter(options)
         retired = run.recordings.take_retired()
         live = run.recordings.known
         # Never in a variable: this frame is one of them, and would keep itself and all that it knows.

@@ -13,14 +13,17 @@ from zlab.faults.fault import Fault, NetworkFault, NodeFault
 from zlab.faults.wire import Wire
 from zlab.ledger.reading import Strike
 from zlab.ledger.snapshot import FaultFigures
+from zlab.runtime.overrides import When
 from zlab.runtime.refusals import affected, option_sockets, refuse
 from zlab.runtime.targets import Given, Target, target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from zlab.runtime.relay import Route
     from zlab.runtime.run import Run
+    from zlab.sockets import OptionValue
 
 
 class Disturbance:
@@ -87,6 +90,8 @@ class Disturbances:
         self._guard = threading.Lock()  # apart from it: the clock must not wait for a node to end
         self._numbers = itertools.count(1)
         self._on: dict[Disturbance, Target] = {}
+        self.options: dict[str, Mapping[str, OptionValue]] = {}
+        """By socket: its options as faults have changed them; replaced as a whole, never changed in place."""
         self._strikes: list[Strike] = []  # of what is over, until the ledger has heard of it
 
     @property
@@ -149,10 +154,14 @@ class Disturbances:
             self._carry()
         elif isinstance(fault, Option):
             for name in option_sockets(run, found, fault):
-                run.set_option(name, fault.name, fault.value, owner=made)
+                node = run.nodes[_node(name)]
+                node.overrides.put(name, fault.name, fault.value, made)
+                node.set_options(name)
+            run.apply()
         else:
             for name in affected(found, fault):
-                run.add_fault(name, made, fault.at(name))
+                run.nodes[_node(name)].add_fault(name, made, fault.at(name))
+            run.apply()
 
     def _end(self, made: Disturbance) -> None:
         run = self._run
@@ -167,9 +176,15 @@ class Disturbances:
                 self._carry()
             elif isinstance(fault, Option):
                 for name in option_sockets(run, found, fault):
-                    run.reset_option(name, fault.name, owner=made)
+                    node = run.nodes[_node(name)]
+                    node.overrides.take(name, fault.name, made)
+                    node.set_options(name)
+                run.apply()
             else:
-                run.remove_fault(made)
+                for node in run.nodes.values():
+                    node.remove_faults(made)
+                run.apply()
+                run.world.notify()  # of what it held, it lets go
             run.report("fault over", *_place(found), f"{fault!r}{_on(found)}")
 
     def _add(self, made: Disturbance, found: Target) -> None:
@@ -183,6 +198,29 @@ class Disturbances:
             if found is not None:
                 self._strikes += self._struck(made, found)
             return found
+
+    # --- options -------------------------------------------------------------------------------
+
+    def altered(self, socket: str, option: str, value: OptionValue, when: When, again: str) -> None:
+        """Hear of an option that a fault has set, or was to, in the thread that does it."""
+        run, (node, _, key) = self._run, socket.rpartition(".")
+        if when is When.NEVER:
+            run.report("error", node, key, f"{option} = {value!r} was not set: {again}")
+            return
+        remedy = "" if when is When.NOW else f" {when}: restart {node} to see it"
+        run.report("option", node, key, " ".join(filter(None, (f"{option} = {value!r}", again))) + remedy)
+        if when is When.NOW:
+            own = run.specs[socket].options
+            known = {**self.options.get(socket, own), option: value}
+            if again and option not in own:
+                del known[option]
+            self.options = {**self.options, socket: known}
+        run.apply()
+
+    def renew(self, node: str) -> None:
+        """Hear that a node begins with new sockets, and so with options of its own."""
+        mine = {name: self._run.specs[name].options for name in self.options if _node(name) == node}
+        self.options = {**self.options, **mine}
 
     # --- the network ---------------------------------------------------------------------------
 

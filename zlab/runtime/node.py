@@ -134,6 +134,15 @@ class RunningNode:
         name = recording.name
         return name in self._world.watched or bool(self.faults.get(name)) or self.overrides.due(name)
 
+    def add_fault(self, socket: str, owner: object, fault: Fault) -> None:
+        """Have a fault disturb the messages of one of its sockets."""
+        self.faults[socket] = (*self.faults.get(socket, ()), (owner, fault))
+
+    def remove_faults(self, owner: object) -> None:
+        """End what a disturbance does to its messages."""
+        for socket, faults in self.faults.items():
+            self.faults[socket] = tuple(entry for entry in faults if entry[0] is not owner)
+
     def set_options(self, socket: str) -> None:
         """Set what faults want of a socket, where that need not wait for the thread that owns it."""
         if self.life is not None and self.life.idle:

@@ -19,7 +19,6 @@ from zlab.runtime.disturbances import Disturbances
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.life import GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
-from zlab.runtime.overrides import When
 from zlab.runtime.place import begins, points
 from zlab.runtime.relay import Relay
 from zlab.runtime.steering import Steering
@@ -27,12 +26,8 @@ from zlab.runtime.world import World
 from zlab.sockets import TopologyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zlab.faults.fault import Fault
     from zlab.recording import Key, Recording
     from zlab.runtime.chaos import Chaos
-    from zlab.sockets import OptionValue
     from zlab.topology import Topology
 
 EVENT_LIMIT = 10_000
@@ -98,8 +93,6 @@ class Run:
             complain=self._complain,
         )
         self.specs = dict(topology.sockets())
-        self.altered: dict[str, Mapping[str, OptionValue]] = {}
-        """By socket: its options as faults have changed them; replaced as a whole, never changed in place."""
         self.disturbances = Disturbances(self)
         self.chaoses: list[Chaos] = []
         self.connections = Connections(topology, self.endpoints, began=self.began, say=self._say, node=self._seen)
@@ -114,7 +107,7 @@ class Run:
                 connections=self.connections,
                 shared=self._shared,
                 report=self.report,
-                altered=self._altered,
+                altered=self.disturbances.altered,
             )
             for node in topology.nodes
         }
@@ -208,56 +201,6 @@ class Run:
                 for recording in node.recordings:
                     recording.watch(self.mask if self.tracing else None, node.gated(recording), self.rich)
 
-    # --- faults --------------------------------------------------------------------------------
-
-    def add_fault(self, socket: str, owner: object, fault: Fault) -> None:
-        """Have a fault disturb the messages of a socket."""
-        faults = self.nodes[socket.rpartition(".")[0]].faults
-        with self._lock:
-            faults[socket] = (*faults.get(socket, ()), (owner, fault))
-            self.apply()
-
-    def remove_fault(self, owner: object) -> None:
-        """End what a disturbance does to messages, and let go of what it held."""
-        with self._lock:
-            for node in self.nodes.values():
-                for socket, faults in node.faults.items():
-                    node.faults[socket] = tuple(entry for entry in faults if entry[0] is not owner)
-            self.apply()
-            self.world.notify()
-
-    def set_option(self, socket: str, option: str, value: OptionValue, owner: object) -> None:
-        """Have the thread that owns a socket set an option before its next message."""
-        node = self.nodes[socket.rpartition(".")[0]]
-        node.overrides.put(socket, option, value, owner)
-        node.set_options(socket)
-        self.apply()
-
-    def reset_option(self, socket: str, option: str, owner: object) -> None:
-        """Have it set back what was there before."""
-        node = self.nodes[socket.rpartition(".")[0]]
-        node.overrides.take(socket, option, owner)
-        node.set_options(socket)
-        self.apply()
-
-    def _altered(self, socket: str, option: str, value: OptionValue, when: When, again: str) -> None:
-        node, _, key = socket.rpartition(".")
-        if when is When.NEVER:
-            self.report("error", node, key, f"{option} = {value!r} was not set: {again}")
-            return
-        remedy = "" if when is When.NOW else f" {when}: restart {node} to see it"
-        self.report("option", node, key, " ".join(filter(None, (f"{option} = {value!r}", again))) + remedy)
-        if when is When.NOW:
-            self._note_option(socket, option, value, back=bool(again))
-        self.apply()
-
-    def _note_option(self, socket: str, option: str, value: OptionValue, *, back: bool) -> None:
-        own = self.specs[socket].options
-        known = {**self.altered.get(socket, own), option: value}
-        if back and option not in own:
-            del known[option]
-        self.altered = {**self.altered, socket: known}
-
     def is_proxied(self, socket: str) -> bool:
         """Whether a ``zmq.proxy`` moves this socket's messages."""
         recordings = self.nodes[socket.rpartition(".")[0]].recordings
@@ -326,9 +269,7 @@ class Run:
                 if not node.life.finish_end(STOP_LIMIT):
                     raise TimeoutError(f"the last life of {name} has not ended: {node.life.where()}")
             self.recordings.epoch += 1
-            self.altered = {
-                s: self.specs[s].options if s.startswith(f"{name}.") else o for s, o in self.altered.items()
-            }
+            self.disturbances.renew(name)
             node.open()
             try:
                 node.bind(limit=REBIND)
