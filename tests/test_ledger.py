@@ -181,6 +181,51 @@ def test_every_message_has_its_place_whatever_is_done(
     assert holds(lab.ledger())
 
 
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(
+    transport=st.sampled_from(TRANSPORTS),
+    publishers=st.integers(1, 2),
+    hwm=st.sampled_from([3, 1000]),
+    victim=st.sampled_from(["publisher-0", "subscriber-0"]),
+    trouble=st.lists(st.sampled_from(TROUBLE), max_size=3),
+)
+def test_every_published_message_has_its_place_whatever_is_done(
+    transport: str, publishers: int, hwm: int, victim: str, trouble: list[zlab.faults.Drop]
+) -> None:
+    quiet = threading.Event()
+
+    def publish(out: zmq.Socket[bytes]) -> None:
+        for number in itertools.count():
+            out.poll(1, zmq.POLLERR)
+            if quiet.is_set():
+                return
+            out.send(b"%s %d" % ((b"a", b"b")[number % 2], number))
+
+    names = [f"news-{i}" for i in range(publishers)]
+    nodes = [
+        *(zlab.Node(f"publisher-{i}", publish, out=zlab.PUB.bind(name, sndhwm=hwm)) for i, name in enumerate(names)),
+        *(
+            zlab.Node(f"subscriber-{i}", receiving, inbox=zlab.SUB.connect(*names, subscribe=topic, rcvhwm=hwm))
+            for i, topic in enumerate(["", "a"])
+        ),
+    ]
+    with zlab.run(zlab.Topology("random", nodes), transport=transport, relay=transport == "tcp") as lab:
+        lab.wait(messages=10)
+        for fault in trouble:
+            with suppress(ValueError), lab.fault(victim, fault):
+                assert holds(lab.ledger())
+        quiet.set()
+        eventually(lambda: holds(lab.ledger()) and settled(lab) and (lab.ledger()["unaccounted"] == 0).all())
+        if not trouble:
+            assert lab.ledger()["lost"].sum() == 0
+    assert holds(lab.ledger())
+
+
 def test_a_publisher_that_nobody_reads_delivers_what_the_marks_hold_and_drops_the_rest() -> None:
     bodies = [b"%08d" % i for i in range(100_000)]
     topology = one_way(sending(*bodies), idle, types=(zlab.PUB, zlab.SUB), hwm=10)
