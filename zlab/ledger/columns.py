@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,20 @@ Heads = NDArray[np.void]
 Things = NDArray[np.object_]
 
 
-_HEADS = np.dtype("V64")
+_KINDS: dict[str, np.dtype[Any]] = {
+    "Ints": np.dtype(np.int64),
+    "Flags": np.dtype(np.bool_),
+    "Heads": np.dtype("V64"),
+    "Things": np.dtype(np.object_),
+}
+"""What each of these names stands for, as it is written beside a column: numpy's own spelling of it changes."""
 _known: dict[type[Any], dict[str, np.dtype[Any]]] = {}
 
 
 def _kinds(table: type[Any]) -> dict[str, np.dtype[Any]]:
     """The names of the columns, and the type of each."""
     if table not in _known:
-        hints = get_type_hints(table)
-        kinds = {f.name: get_args(get_args(hints[f.name])[1])[0] for f in fields(table)}
-        _known[table] = {name: _HEADS if kind is np.void else np.dtype(kind) for name, kind in kinds.items()}
+        _known[table] = {f.name: _KINDS[str(f.type)] for f in fields(table)}
     return _known[table]
 
 
