@@ -186,7 +186,7 @@ def test_looking_keeps_nothing_of_what_it_saw() -> None:
     with zlab.run(one_way(zlab.nodes.source(rate=50))) as lab:
         for _ in range(20):
             lab.where("receiver")
-        held = sys.getrefcount(lab._run.nodes["receiver"].life._sockets["inbox"])
+        held = sys.getrefcount(lab._run.nodes["receiver"].life.sockets["inbox"])
         for _ in range(200):
             lab.standing("receiver")
-        assert sys.getrefcount(lab._run.nodes["receiver"].life._sockets["inbox"]) <= held + 2
+        assert sys.getrefcount(lab._run.nodes["receiver"].life.sockets["inbox"]) <= held + 2
