@@ -290,8 +290,9 @@ def test_what_comes_in_order_on_one_link_is_paired_as_anywhere(bodies: int, monk
     key = rng.integers(-(2**62), 2**62, count)[rng.permutation(count) % bodies]
     sent = np.cumsum(rng.integers(1, 100, count))
     received = np.maximum.accumulate(sent[:came] + rng.integers(1, 20_000, came))
-    offers = Offers(key, sent, np.full(count, 0), np.full(count, -1))
-    arrivals = Arrivals(key[:came], received, np.full(came, 1), np.full(came, 1))
+    unknown = np.full(count, -1)
+    offers = Offers(key, sent, np.full(count, 0), unknown, unknown)
+    arrivals = Arrivals(key[:came], received, np.full(came, 1), np.full(came, 1), unknown[:came])
     ways = Ways({})
     ways.number("a.out")
     ways.face("a.out", "b.inbox")
@@ -306,13 +307,40 @@ def test_what_comes_in_order_on_one_link_is_paired_as_anywhere(bodies: int, monk
     assert bool(quick.marked.size) == (bodies < 10**9)
 
 
-def test_where_messages_went_untraced_equal_bodies_are_marked() -> None:
+@pytest.mark.parametrize("bodies", [3, 700])
+def test_where_one_sends_to_one_the_ranks_tell_which_is_which_though_some_went_untraced(bodies: int) -> None:
+    rng = np.random.default_rng(3)
+    count, came = 5_000, 4_000
+    key = rng.integers(-(2**62), 2**62, bodies)[np.arange(count) % bodies]
+    sent = np.cumsum(rng.integers(1, 100, count))
+    received = np.maximum.accumulate(sent[:came] + rng.integers(1, 20_000, came))
+    rank = np.arange(count) + 1
+    out, into = np.flatnonzero((rank < 500) | (rank > 1_300)), np.flatnonzero(rng.random(came) < 0.8)
+    none = np.full(count, -1)
+    ways = Ways({"b.inbox": {"a.out"}})
+    sender, receiver = ways.number("a.out"), ways.number("b.inbox")
+    offers = Offers(key[out], sent[out], np.full(out.size, sender), rank[out], none[: out.size])
+    arrivals = Arrivals(key[into], received[into], np.full(into.size, receiver), np.full(into.size, 0), rank[into])
+    found = pair(offers, arrivals, ways)
+    assert (out[found.offer] == into[found.arrival]).all()
+    assert found.certain.all()
+    both = np.intersect1d(out, into)
+    assert sorted(out[found.offer].tolist()) == both.tolist()
+    # What was sent before the last one that came, and has not come itself, has come untraced.
+    assert sorted(out[found.gone].tolist()) == [i for i in np.setdiff1d(out, into).tolist() if i < into[-1]]
+
+
+def test_where_messages_went_untraced_equal_bodies_are_marked_and_their_latency_does_not_count() -> None:
     bench = Bench(line())
     bench.arrays.miss(0)
     # The first one of key 1 was sent untraced, and what comes is that one.
-    bench.tick(
-        [bench.trace(e) for e in [(True, 0, 1, 0), (True, 0, 2, 0), (False, 0, 1, 0), (False, 0, 1, 0)]], full=True
-    )
+    events = [(True, 0, 1, 0), (True, 0, 2, 0), (False, 1, 1, 0), (False, 1, 1, 0)]
+    by_socket: dict[Recording, list[Trace]] = defaultdict(list)
+    for recording, trace in map(bench.trace, events):
+        by_socket[recording].append(trace)
+    (worked,) = bench.arrays.match({r: Batch(traces) for r, traces in by_socket.items()}, bench.now + 5, full=True)
+    bench.journeys.take(worked)
+    assert worked.matches.sure.tolist() == [False]
     assert [hop.crossing.ambiguous for hop in bench.journeys.hops()] == [True, False]
 
 

@@ -458,6 +458,7 @@ class Book:
     def _note_late(self, matches: Matches, late: Late) -> None:
         """Put back what sources left out while they were held up: on their links, and from end to end."""
         names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
+        late = late[matches.sure[late.match]]
         for place, count, interval, first in zip(*late.tolists(), strict=True):
             sender, receiver = names[matches.sender[place]], names[matches.receiver[place]]
             sent, came = matches.sent[place], matches.received[place]
@@ -477,6 +478,8 @@ class Book:
         """Enter latencies; returns the flights to be shown, so many at the most."""
         self.ambiguous += int(np.count_nonzero(matches.ambiguous))
         names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
+        if not matches.sure.all():
+            matches = matches[matches.sure]
         latency, place = buckets(matches.received - matches.sent)
         links = np.full(len(matches), -1)
         for way, rows in runs(matches.sender * len(names) + matches.receiver):

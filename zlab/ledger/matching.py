@@ -82,6 +82,8 @@ class Offered(Columns):
     """The number of the message among all that were sent: the same where several are to have it."""
     kind: Ints
     size: Ints
+    rank: Ints
+    """The how-manieth it was for its sender."""
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class Matches(Columns):
     origin: Ints
     ends: Flags
     """Whether the journey ends here: the node sends nothing on, or the journey is back where it began."""
+    sure: Flags
+    """Whether what came can be no other message that nobody traced: else its latency is not to be believed."""
     ambiguous: Flags
     """Whether another message with an equal body was under way."""
 
@@ -162,6 +166,8 @@ class Lives:
         self._node_numbers: dict[str, int] = {}
         self.socket = self.node = np.zeros(0, np.int64)
         self.asks = self.publishes = np.zeros(0, np.bool_)
+        self.only = np.zeros(0, np.bool_)
+        """Whether its socket has had no other life: else ranks begin anew."""
 
     def number(self, recording: Recording) -> int:
         """The number of one."""
@@ -170,6 +176,9 @@ class Lives:
             found = self._numbers[recording] = len(self.recordings)
             self.recordings.append(recording)
             self.socket = np.append(self.socket, self._ways.number(recording.name))
+            others = self.socket == self.socket[-1]
+            self.only = np.append(self.only, others.sum() == 1)
+            self.only[others] = others.sum() == 1
             self.node = np.append(self.node, self.number_of_node(recording.node))
             self.asks = np.append(self.asks, recording.type == "REQ")
             self.publishes = np.append(self.publishes, recording.type in {"PUB", "XPUB"})
@@ -225,7 +234,7 @@ class Matcher:
         """Learn that messages were sent or received that nobody traced.
 
         What comes within a second may be one of these: where its body is sent or received more than once, it is
-        marked as ambiguous.
+        marked as ambiguous, and its latency does not count.
         """
         self._doubt = now + _DOUBT
 
@@ -329,8 +338,10 @@ class Matcher:
         before = len(self._offered)
         offers, of = self._offer(sends)
         every = Offered.joined([self._offered, offers])
-        arrivals = Arrivals(came.key, came.time, self.lives.socket[came.life], came.life)
-        pairs = pair(Offers(every.key, every.time, every.socket, every.target), arrivals, self.ways)
+        only = self.lives.only
+        ranks = np.where(only[every.life], every.rank, -1), np.where(only[came.life], came.rank, -1)
+        arrivals = Arrivals(came.key, came.time, self.lives.socket[came.life], came.life, ranks[1])
+        pairs = pair(Offers(every.key, every.time, every.socket, ranks[0], every.target), arrivals, self.ways)
         place = np.append(np.arange(before), before + of)  # of each offer, among the crossings
         node = self.lives.node[sends.life]
         fresh = Crossings(
@@ -340,7 +351,9 @@ class Matcher:
         crossings = Crossings.joined([self._crossings, fresh])
         marked = self._marks(every, pairs, place, len(crossings))
         if now < self._doubt or let_go or pairs.let_go:
-            marked[place[repeated(every.key) | np.isin(every.key, came.key[repeated(came.key)])]] = 0
+            vague = repeated(every.key) | np.isin(every.key, came.key[repeated(came.key)])
+            vague[pairs.offer[pairs.certain]] = False
+            marked[place[vague]] = 0
         order = np.argsort(pairs.arrival, kind="stable")
         offer, arrival = pairs.offer[order], pairs.arrival[order]
         follows, ends = self._follow(sends, came[arrival], crossings, (marked, place[offer], before), full=full)
@@ -360,11 +373,12 @@ class Matcher:
             began=crossings.began[place[offer]],
             origin=origin,
             ends=ends,
+            sure=marked[place[offer]] > 0,
             ambiguous=crossings.ambiguous[place[offer]] | (marked[place[offer]] <= came.time[arrival]),
         )
         crossings.ambiguous |= marked < NEVER
         doubtful = every.hop[marked[place] < NEVER]
-        self._remember(every, crossings, (place, offer), now)
+        self._remember(every, crossings, (place, np.append(offer, pairs.gone)), now)
         let_go += pairs.let_go
         self._note_late(sends, crossings[before:])
         late = self._late(crossings, place[offer]) if self._left_out else Late.empty()
@@ -423,6 +437,7 @@ class Matcher:
             sent=self._sent + of,
             kind=kind[of],
             size=sends.size[of],
+            rank=sends.rank[of],
         )
         self._hops += of.size
         self._sent += count

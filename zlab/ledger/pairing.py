@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+_NONE = np.zeros(0, np.int64)
 ONE_BY_ONE = 20_000
 """Messages of one tick that are looked at one by one, at the most; older ones are let go."""
-_MANY = 2_000  # that came on one lane: worth looking whether they came in the order in which they were sent
+_MANY = 500  # that came on one lane: worth looking whether they came in the order in which they were sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Offers:
     """When send was called, in nanoseconds."""
     socket: Ints
     """The sender's number."""
+    rank: Ints
+    """The how-manieth it was for its sender, from 1; -1 where that does not tell which one it is for the receiver."""
     target: Ints
     """The one life of a socket that it is for, by number; -1 where any may take it that faces the sender."""
 
@@ -53,6 +56,8 @@ class Arrivals:
     """The receiver's number."""
     life: Ints
     """The number of that life of it."""
+    rank: Ints
+    """The how-manieth it was for its receiver, from 1; -1 as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,14 @@ class Pairs:
     """Offers that were not the only ones that an arrival may have been: those taken and those left."""
     since: Ints
     """When each of these was marked first, in nanoseconds."""
+    gone: Ints
+    """Offers that have arrived untraced: nothing will take them any more."""
+    certain: NDArray[np.bool_]
+    """Of the pairs: whether it can be no other, though messages went untraced."""
     let_go: int = 0
     """Arrivals that were not looked at, because there were too many."""
 
 
-_NONE = np.zeros(0, np.int64)
 _IN_TURN, _ALONE, _LEFT_OUT = 0, 1, 2  # how an offer or an arrival is dealt with
 
 
@@ -110,7 +118,7 @@ def pair(offers: Offers, arrivals: Arrivals, ways: Ways) -> Pairs:
         _part_by_socket(work, ways)
     found: list[Pairs] = []
     if arrivals.key.size >= _MANY:
-        found += _abreast(work)
+        found += _abreast(work, ways)
     if (work.how_in == _ALONE).any():
         found.append(_one_by_one(work, ways))
     found.append(_in_turn(work))
@@ -167,38 +175,65 @@ def _part_by_socket(work: _Sorted, ways: Ways) -> None:
     work.how_in[rows_in[order[came] - rows_out.size]] = how[came]
 
 
-def _abreast(work: _Sorted) -> Iterator[Pairs]:
+def _abreast(work: _Sorted, ways: Ways) -> Iterator[Pairs]:
     """Lanes with one sender and one receiver, on which all came in the order in which it was sent."""
     offers, arrivals = work.offers, work.arrivals
     busy = np.bincount(work.into[work.how_in == _IN_TURN])
     for lane in np.flatnonzero(busy >= _MANY):
         rows_out = np.flatnonzero((work.out == lane) & (work.how_out == _IN_TURN))
         rows_in = np.flatnonzero((work.into == lane) & (work.how_in == _IN_TURN))
-        count = rows_in.size
-        if rows_out.size < count:
+        if not rows_out.size:
             continue
-        sent, came = offers.time[rows_out], arrivals.time[rows_in]
-        key = offers.key[rows_out]
+        sent, came, key = offers.time[rows_out], arrivals.time[rows_in], offers.key[rows_out]
+        alone = bool(lane < ways.alone.size and ways.alone[lane])
+        if alone:
+            taking, taken, gone = _by_rank(offers.rank[rows_out], arrivals.rank[rows_in])
+        elif (
+            (offers.socket[rows_out] == offers.socket[rows_out[0]]).all()
+            and (arrivals.socket[rows_in] == arrivals.socket[rows_in[0]]).all()
+            and rows_in.size <= rows_out.size
+        ):
+            taking = taken = np.arange(rows_in.size)
+            gone = _NONE
+        else:
+            continue
         if (
-            not np.array_equal(key[:count], arrivals.key[rows_in])
-            or (sent[:count] >= came).any()
+            not taken.size
+            or not np.array_equal(key[taken], arrivals.key[rows_in[taking]])
+            or (sent[taken] >= came[taking]).any()
             or (sent[1:] < sent[:-1]).any()
-            or (offers.socket[rows_out] != offers.socket[rows_out[0]]).any()
-            or (arrivals.socket[rows_in] != arrivals.socket[rows_in[0]]).any()
         ):
             continue
         work.how_out[rows_out] = _LEFT_OUT
         work.how_in[rows_in] = _LEFT_OUT
         # Which of them had an equal one behind it, sent before it came?
-        near = int(np.searchsorted(sent, came[-1]))
+        near = int(np.searchsorted(sent, came[taking[-1]]))
         order = grouped(key[:near])
         ranked = key.take(order)
         following = np.full(near, near)
         equal = np.flatnonzero(ranked[1:] == ranked[:-1])
         following[order[equal]] = order[equal + 1]
-        doubtful = np.flatnonzero(following[:count] < np.searchsorted(sent, came))
-        marked = rows_out[np.concatenate([doubtful, following[doubtful]])]
-        yield Pairs(rows_out[:count], rows_in, marked, np.tile(came[doubtful], 2))
+        doubtful = np.flatnonzero(following[taken] < np.searchsorted(sent, came[taking]))
+        marked = rows_out[np.concatenate([taken[doubtful], following[taken[doubtful]]])]
+        since = np.tile(came[taking[doubtful]], 2)
+        yield Pairs(rows_out[taken], rows_in[taking], marked, since, rows_out[gone], np.full(taken.size, alone))
+
+
+def _by_rank(sent: Ints, came: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where one socket sends to one other and nothing is lost, the k-th that came is the k-th that was sent.
+
+    So it holds too when some of them went untraced.
+
+    Returns:
+        The arrivals, the offers that they took, and the offers that arrived untraced.
+    """
+    if (sent < 0).any() or (came < 0).any() or (sent[1:] <= sent[:-1]).any() or (came[1:] <= came[:-1]).any():
+        return _NONE, _NONE, _NONE
+    place = np.minimum(np.searchsorted(sent, came), sent.size - 1)
+    taking = np.flatnonzero(sent[place] == came)
+    over = np.ones(sent.size, np.bool_)
+    over[place[taking]] = False
+    return taking, place[taking], np.flatnonzero(over & (sent < came[-1]))
 
 
 def _in_turn(work: _Sorted) -> Pairs:
@@ -227,7 +262,10 @@ def _in_turn(work: _Sorted) -> Pairs:
     arrival = rows_in[order[hits] - count]
     double = waiting > 1
     behind = rows_out[order[places[place[double] + 1]]]
-    return Pairs(taken, arrival, np.concatenate([taken[double], behind]), np.tile(arrivals.time[arrival[double]], 2))
+    marked = np.concatenate([taken[double], behind])
+    return Pairs(
+        taken, arrival, marked, np.tile(arrivals.time[arrival[double]], 2), _NONE, np.zeros(taken.size, np.bool_)
+    )
 
 
 def _wanted(key: Ints, by: Ints) -> NDArray[np.bool_]:
@@ -266,7 +304,7 @@ def _one_by_one(work: _Sorted, ways: Ways) -> Pairs:
             marked += both
             since += [time, time]
     columns = [np.array(column, np.int64) for column in (taken, found, marked, since)]
-    return Pairs(columns[0], columns[1], columns[2], columns[3], let_go)
+    return Pairs(columns[0], columns[1], columns[2], columns[3], _NONE, np.zeros(len(taken), np.bool_), let_go)
 
 
 def _joined(found: list[Pairs]) -> Pairs:
@@ -277,5 +315,7 @@ def _joined(found: list[Pairs]) -> Pairs:
         np.concatenate([_NONE, *(one.arrival for one in found)]),
         np.concatenate([_NONE, *(one.marked for one in found)]),
         np.concatenate([_NONE, *(one.since for one in found)]),
+        np.concatenate([_NONE, *(one.gone for one in found)]),
+        np.concatenate([np.zeros(0, np.bool_), *(one.certain for one in found)]),
         sum(one.let_go for one in found),
     )

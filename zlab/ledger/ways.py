@@ -37,6 +37,8 @@ class Ways:
         """By socket: the lane that it receives from, or -1."""
         self.whole: NDArray[np.bool_]
         """By lane: whether each of its senders faces each of its receivers."""
+        self.alone: NDArray[np.bool_]
+        """By lane: whether there is one sender and one receiver."""
         self._codes: NDArray[np.int64]
         for receiver, facing in senders.items():
             for sender in facing:
@@ -83,6 +85,7 @@ class Ways:
             for sender in facing:
                 receivers.setdefault(sender, []).append(receiver)
         whole: list[bool] = []
+        alone: list[bool] = []
         for start in self._facing:
             if self.lane_in[start] >= 0:
                 continue
@@ -95,4 +98,6 @@ class Ways:
             self.lane_in[list(into)] = lane
             self.lane_out[list(out)] = lane
             whole.append(sum(len(self._facing[r]) for r in into) == len(into) * len(out))
+            alone.append(len(into) == len(out) == 1)
+        self.alone = np.array(alone, dtype=np.bool_)
         self.whole = np.array(whole, dtype=np.bool_)
