@@ -13,8 +13,8 @@ class Option(Fault):
 
     The thread that owns the socket sets it, before its next message. Most options hold only for connections that
     are made later (man page ``zmq_setsockopt``): to see them, restart the node meanwhile. The event says which it is.
-    A receive high-water mark waits for the next restart too, for libzmq can stall a connection whose mark is raised
-    while messages wait at it.
+    A receive high-water mark waits for the next restart too, and a send high-water mark that is to become lower, at
+    the end of this fault as well: libzmq can stall a connection whose marks are changed so while messages wait at it.
 
     Args:
         name: as pyzmq spells it in lower case, such as ``sndhwm``, ``conflate`` or ``linger``.

@@ -18,7 +18,7 @@ WITHHELD = {"rcvhwm", "hwm"}
 
 libzmq 4.3.5, over every transport: who reads tells who writes how far it has come every half a mark. Once the mark is
 raised to more than twice what it was, a writer that stands at the old one waits for a word that does not come before
-more is read than there is.
+more is read than there is. A send high-water mark that becomes lower does the same: see `overrides.py`.
 """
 
 _SEVERAL = {"subscribe", "unsubscribe"}

@@ -81,10 +81,12 @@ class Overrides:
                 values = tuple(self._wanted.get(key, {}).values())
             if not values and key not in self._own:
                 continue  # it ended before it was set
-            withheld = option in WITHHELD and not fresh
+            value = values[-1] if values else self._own[key]
+            withheld = not fresh and (option in WITHHELD or (option == "sndhwm" and _lowers(socket, value)))
             if key not in self._own and not withheld:
                 self._own[key] = _read(socket, option)
-            value = values[-1] if values else self._own.pop(key)
+            if not values:
+                del self._own[key]
             again = "" if values else "again"
             if withheld:
                 self._told(name, option, value, When.RESTART, again)
@@ -96,6 +98,12 @@ class Overrides:
                 self._told(name, option, value, When.NEVER, str(error))
             else:
                 self._told(name, option, value, When.NOW if fresh or option in AT_ONCE else When.LATER, again)
+
+
+def _lowers(socket: zmq.Socket[Any], mark: OptionValue) -> bool:
+    """Whether a send high-water mark would be lower than it is; 0 is no mark at all."""
+    now = int(socket.get(zmq.SNDHWM))
+    return isinstance(mark, int) and mark > 0 and (now == 0 or mark < now)
 
 
 def _read(socket: zmq.Socket[Any], option: str) -> OptionValue:
