@@ -251,8 +251,15 @@ def test_a_reset_happens_once_and_what_the_binding_side_had_queued_is_lost_by_it
         receiving(inbox)
 
     go = threading.Event()
-    body = b"x" * 10_000  # more than kernel and relay take
-    with zlab.run(one_way(sending(*(b"%d " % n + body for n in range(2000))), late, hwm=0), **WIRE) as lab:
+    body = b"x" * 10_000  # more than kernel and relay take, and the receiver's queue takes no more
+    topology = zlab.Topology(
+        "one way",
+        [
+            zlab.Node("sender", sending(*(b"%d " % n + body for n in range(2000))), out=zlab.PUSH.bind("a", sndhwm=0)),
+            zlab.Node("receiver", late, inbox=zlab.PULL.connect("a", rcvhwm=10)),
+        ],
+    )
+    with zlab.run(topology, **WIRE) as lab:
         eventually(lambda: row(lab)["expected"] == 2000)
         lab.fault(("sender", "receiver"), faults.Reset())
         go.set()
