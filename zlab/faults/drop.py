@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from zlab.faults.fault import Fault, Seeded
-from zlab.recording import Direction
+from zlab.faults.fault import Chance
 
 
 @dataclass(frozen=True, slots=True)
-class Drop(Fault):
+class Drop(Chance):
     """Let a message go no further than the call of send, which returns as ever; the ledger calls it dropped.
 
     Args:
@@ -21,16 +19,6 @@ class Drop(Fault):
         ValueError: a probability that is none.
     """
 
-    probability: float
-    seed: int = 1
-    direction: ClassVar[Direction | None] = Direction.SEND
-    lockstep: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what is no probability."""
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"{self!r}: give a probability from 0 to 1, such as 0.1")
-
-    def at(self, socket: str) -> Fault:
-        """The decisions at one socket."""
-        return Seeded(self.seed, socket, Direction.SEND, times=lambda chance: int(chance.random() >= self.probability))
+    def often(self, befallen: bool) -> int:  # noqa: FBT001 - as it is asked
+        """Not at all where it befalls it."""
+        return 0 if befallen else 1

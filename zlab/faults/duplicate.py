@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from zlab.faults.fault import Fault, Seeded
-from zlab.recording import Direction
+from zlab.faults.fault import Chance
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate(Fault):
+class Duplicate(Chance):
     """Send a message once more, if there is room in the queue; the ledger counts what are copies.
 
     Args:
@@ -21,17 +19,6 @@ class Duplicate(Fault):
         ValueError: a probability that is none.
     """
 
-    probability: float
-    seed: int = 1
-    direction: ClassVar[Direction | None] = Direction.SEND
-    lockstep: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what is no probability."""
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"{self!r}: give a probability from 0 to 1, such as 0.1")
-
-    def at(self, socket: str) -> Fault:
-        """The decisions at one socket."""
-        chosen = self.probability
-        return Seeded(self.seed, socket, Direction.SEND, times=lambda chance: 1 + (chance.random() < chosen))
+    def often(self, befallen: bool) -> int:  # noqa: FBT001 - as it is asked
+        """Twice where it befalls it."""
+        return 2 if befallen else 1

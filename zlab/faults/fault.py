@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from zlab.recording import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zlab.faults.wire import Wire
-    from zlab.recording import Direction
 
 
 class Fault:
@@ -40,6 +42,31 @@ class Fault:
     def times(self, direction: Direction, frames: Sequence[Any]) -> int:  # noqa: ARG002 - by default once
         """How often this message is to pass, asked when it goes: of one that is sent 0 (it is dropped) or more."""
         return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chance(Fault):
+    """A fault that befalls some of the messages that a node sends, and not the others."""
+
+    probability: float
+    seed: int = 1
+    direction: ClassVar[Direction | None] = Direction.SEND
+    lockstep: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no probability."""
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"{self!r}: give a probability from 0 to 1, such as 0.1")
+
+    def at(self, socket: str) -> Fault:
+        """The decisions at one socket."""
+        return Seeded(
+            self.seed, socket, Direction.SEND, times=lambda chance: self.often(chance.random() < self.probability)
+        )
+
+    def often(self, befallen: bool) -> int:  # noqa: FBT001 - it is all that there is to say
+        """How often a message passes, if it befalls it and if not."""
+        raise NotImplementedError
 
 
 class Seeded(Fault):

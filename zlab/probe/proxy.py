@@ -87,7 +87,7 @@ class ProxyStatistics:
             with suppress(zmq.ZMQError):
                 while not self._outside.closed:
                     self._note(self._outside.recv_multipart(zmq.NOBLOCK))
-            self._before, self._last = self._last, self._last
+            self._before = self._last
             self._waiting = self._running = self._ending = False
             return asked
 
@@ -147,10 +147,10 @@ def install_proxy() -> None:
     def proxy(frontend: Any, backend: Any, capture: Any = None) -> Any:
         if not (isinstance(frontend, ProbedSocket) and isinstance(backend, ProbedSocket)):
             return plain(frontend, backend, capture)
-        statistics = ProxyStatistics(frontend.context, frontend, backend)
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         if front is None or back is None:
             return plain(frontend, backend, capture)
+        statistics = ProxyStatistics(frontend.context, frontend, backend)
 
         def gated() -> bool:
             return front.gated or back.gated
