@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.exchange import Exchange, Ray, Row, plus, split
+from zlab.ledger.exchange import Row, split
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.grouping import runs
-from zlab.ledger.histogram import Histogram, buckets, left_out
+from zlab.ledger.histogram import buckets
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import HOLD, Late, Matcher, Matches
+from zlab.ledger.latencies import Latencies, path_of
+from zlab.ledger.matching import HOLD, Matcher
+from zlab.ledger.sharing import capacity, conflates, exchanges
 from zlab.ledger.snapshot import (
     Flight,
-    LatencyFigures,
     LinkFigures,
     NodeFigures,
     Snapshot,
     SocketFigures,
 )
 from zlab.ledger.strangers import of_strangers, with_strangers
-from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
+from zlab.ledger.subscribers import Subscribers
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
 from zlab.sockets import Socket, SocketType
@@ -36,19 +37,15 @@ if TYPE_CHECKING:
     from zlab.ledger.columns import Ints
     from zlab.ledger.cost import Cost
     from zlab.ledger.reading import Reading
+    from zlab.ledger.worked import Late, Matches
     from zlab.sockets import OptionValue
     from zlab.topology import Link, Topology
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
-_RECENT = 5.0  # seconds over which a link's latency is shown
-_SHOWN = 2_000  # messages of these, at the most
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
-_PATHS = 200  # end-to-end paths that are kept apart
-_DEFAULT_HWM = 1000  # messages: libzmq's own
-_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 
 FLIGHTS = 1_000
 """Flights that one tick brings."""
@@ -72,10 +69,9 @@ class Book:
         self._strangers: frozenset[str] = frozenset()
         self._before: dict[Link, int] = {}  # what a publisher had sent when a stranger was first seen
         self._tally = Tally()
-        self._exchanges = list(self._group(topology.links))
-        self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
-        self._by_recording: dict[Recording, Subscription] = {}
-        self._capacities = [self._capacity(link) for link in topology.links]
+        self._exchanges = list(exchanges(topology.links, self._specs, inproc))
+        self._subscribers = Subscribers()
+        self._capacities = [capacity(link, self._specs, inproc) for link in topology.links]
         self._publishers = Counter(link.receiver for link in topology.links)
         self._changed: set[int] = set()  # links whose sockets had other options before
         self._index: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -90,14 +86,8 @@ class Book:
         self.kinds = Kinds(self._specs)
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
-        self.histograms = [Histogram() for _ in topology.links]
-        self.paths: dict[str, Histogram] = {}
-        self.left_out: dict[str, Histogram] = {}
-        """By link or path: latencies of messages that a source should have sent while it was held up."""
+        self.latencies = Latencies(len(topology.links))
         self._learnt = 0
-        self._recent: list[deque[tuple[float, Ints]]] = [deque() for _ in topology.links]
-        self._latest: list[LatencyFigures | None] = [None] * len(topology.links)
-        self._end_to_end: dict[str, LatencyFigures] = {}
         self._refresh = 0.0
         self._patience = hold + _ENTERED
         self._empty: list[deque[int]] = [deque(maxlen=20) for _ in topology.links]
@@ -121,22 +111,20 @@ class Book:
         self._strangers = strangers
         self._specs.clear()
         self._specs.update(topology.sockets())
-        known = len(self.histograms)
+        known = len(self._empty)
         fresh = topology.links[known:]
-        self._capacities = [self._capacity(link) for link in topology.links]
+        self._capacities = [capacity(link, self._specs, inproc) for link in topology.links]
         self._publishers = Counter(link.receiver for link in topology.links)
         for i, link in enumerate(fresh, known):
             self._index[link.sender, link.receiver].append(i)
             self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
             self._matcher.face(link)
-            self.histograms.append(Histogram())
-            self._recent.append(deque())
-            self._latest.append(None)
             self._empty.append(deque(maxlen=20))
+        self.latencies.grow(len(topology.links))
         self.journeys.grow(topology)
         before = {exchange.rays: exchange for exchange in self._exchanges}
         self._exchanges = []
-        for exchange in self._group(topology.links):
+        for exchange in exchanges(topology.links, self._specs, inproc):
             same = before.pop(exchange.rays, None)
             self._exchanges.append(same or exchange)
             if same is None:
@@ -158,9 +146,9 @@ class Book:
             if dict(self._specs[name].options) != dict(changed):
                 self._specs[name] = replace(self._specs[name], options=changed)
                 self._changed |= {i for i, k in enumerate(self.topology.links) if name in {k.sender, k.receiver}}
-                for life in self._subscriptions[name]:
-                    life.overflow = CONFLATED if changed.get("conflate") and not life.received else life.overflow
-        self._capacities = [self._capacity(link) for link in self.topology.links]
+                if changed.get("conflate"):
+                    self._subscribers.conflate(name)
+        self._capacities = [capacity(link, self._specs, self._inproc) for link in self.topology.links]
         for exchange in self._exchanges:
             if any(self._conflates(self.topology.links[ray.link]) for ray in exchange.rays):
                 exchange.conflate()
@@ -193,11 +181,9 @@ class Book:
                 at=reading.at,
                 strikes=reading.strikes,
             )
-        self._enrol([*reading.second, *retired])
+        self._subscribers.enrol([*reading.second, *retired], self._conflated)
         self._learn_proxies(reading.second)
-        struck = {strike.receiver: strike.reason for strike in reading.strikes}
-        for life in self._by_recording.values():
-            life.strike(struck.get(life.receiver.name, ""))
+        self._subscribers.strike(reading)
         self._matcher.pace.learn(reading.rates, self._learnt, now, steered=reading.steered)
         self._learnt = now
         if reading.gap:
@@ -205,23 +191,11 @@ class Book:
         flights: list[Flight] = []
         for worked in self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped):
             self.let_go += worked.let_go
-            self._note_missing(worked.matches)
+            self._subscribers.learn(worked.matches, self._matcher.filters)
             self.journeys.take(worked)
             self._note_late(worked.matches, worked.late)
             flights += self._note(worked.matches, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
-        received = {r: c.received for r, c in {**reading.second, **retired}.items()}
-        for subscription in self._by_recording.values():
-            recording = subscription.receiver
-            subscription.ended |= recording in retired and not reading.stopped
-            subscription.publisher_ended |= any(p in reading.closed for p in subscription.filters)
-            if recording in received:
-                subscription.received = received[recording]
-            subscription.update(
-                received=subscription.received,
-                expected=subscription.expected,
-                idle=recording.name in reading.idle,
-                at=reading.at,
-            )
+        self._subscribers.update(reading, retired)
         self._second = second
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
         self._note_empty(now)
@@ -246,7 +220,7 @@ class Book:
         """All figures, as they stand after the last reading."""
         if at >= self._refresh or state == "stopped":
             self._refresh = at + _REFRESH
-            self._take_quantiles(at)
+            self.latencies.take_quantiles(at)
         return Snapshot(
             sequence=sequence,
             at=at,
@@ -257,7 +231,7 @@ class Book:
             links=tuple(self._link(i, link) for i, link in enumerate(self.topology.links)),
             flights=tuple(flights),
             kinds=tuple(self.kinds.names),
-            end_to_end=self._end_to_end,
+            end_to_end=self.latencies.end_to_end,
             sampling=sampling,
             cost=cost,
             events=events,
@@ -314,34 +288,24 @@ class Book:
     def _subscription_row(self, index: int, link: Link, *, stopped: bool) -> Row:
         if {link.sender, link.receiver} & self._strangers:
             return self._strange_row(link)
-        lives = [s for s in self._subscriptions[link.receiver] if link.sender in s.filters]
-        publishers = self._publishers[link.receiver]
-        total = Row(0, 0, 0, {}, {})
-        for life in lives:
-            row = life.row(
-                received=life.received,
-                capacity=self._capacities[index],
-                exact_capacity=link.endpoint in self._inproc and index not in self._changed,
-                stopped=stopped,
-            )
-            if publishers > 1:
-                row = portion(row, life, link.sender)
-            total = plus(total, row)
-            total = replace(total, filtered=total.filtered + sum(f.filtered for f in life.filters[link.sender]))
         if self._specs[link.receiver].type is SocketType.XSUB:
             # Its subscriptions are messages of its own, which a proxy may have sent unseen.
             came = self._second.get(link.receiver, _NOTHING).received
             sent = self._second.get(link.sender, _NOTHING).sent
             return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
-        return total
+        return self._subscribers.row(
+            link,
+            alone=self._publishers[link.receiver] == 1,
+            capacity=self._capacities[index],
+            exact_capacity=link.endpoint in self._inproc and index not in self._changed,
+            stopped=stopped,
+        )
 
     def _strange_row(self, link: Link) -> Row:
         if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known
             sent = self._second.get(link.sender, _NOTHING).sent - self._before.get(link, 0)
             return Row(sent, sent, 0, {}, {}, uncertain=sent)
-        watched = sum(
-            f.matched for s in self._subscriptions[link.receiver] for lives in s.filters.values() for f in lives
-        )
+        watched = self._subscribers.matched(link.receiver)
         came = max(0, self._second.get(link.receiver, _NOTHING).received - watched)
         return Row(came, came, 0, {}, {}, uncertain=came if watched else 0)
 
@@ -369,7 +333,7 @@ class Book:
             rate=rate,
             byte_rate=rate * mean,
             capacity=self._capacities[index],
-            latency=self._latest[index],
+            latency=self.latencies.latest[index],
             duplicated=row.duplicated,
         )
 
@@ -392,21 +356,11 @@ class Book:
             receive_rate=(counts.received - before.received) / span,
         )
 
-    def _take_quantiles(self, at: float) -> None:
-        """Quantiles cost more than all else, and change slowly."""
-        for index, recent in enumerate(self._recent):
-            while recent and recent[0][0] < at - _RECENT:
-                recent.popleft()
-            batches, count = [], 0
-            for _, batch in reversed(recent):
-                if count < _SHOWN:
-                    batches.append(batch)
-                    count += batch.size
-            self._latest[index] = _figures(np.concatenate(batches)[:_SHOWN]) if batches else None
-        for path, histogram in self.paths.items():
-            known = self._end_to_end.get(path)
-            if known is None or known.count != histogram.count:
-                self._end_to_end = {**self._end_to_end, path: histogram.figures()}
+    def _conflates(self, link: Link) -> bool:
+        return conflates(link, self._specs, self._inproc)
+
+    def _conflated(self, name: str) -> bool:
+        return any(self._conflates(link) for link in self.topology.links if link.receiver == name)
 
     # --- parts of a tick -----------------------------------------------------------------------
 
@@ -430,31 +384,6 @@ class Book:
                     for sender in before:
                         self._matcher.ways.face(sender, link.receiver)
 
-    def _enrol(self, recordings: Iterable[Recording]) -> None:
-        for publisher in recordings:
-            for wanted in publisher.aimed:
-                life = self._by_recording.get(wanted.receiver)
-                if life is None:
-                    conflates = any(
-                        self._conflates(k) for k in self.topology.links if k.receiver == wanted.receiver.name
-                    )
-                    life = Subscription(wanted.receiver, CONFLATED if conflates else HIGH_WATER)
-                    self._by_recording[wanted.receiver] = life
-                    self._subscriptions[wanted.receiver.name].append(life)
-                lives = life.filters.setdefault(publisher.name, [])
-                if wanted not in lives:
-                    lives.append(wanted)
-
-    def _note_missing(self, matches: Matches) -> None:
-        """Let subscriptions learn, from the ranks at both ends, what went missing before what came."""
-        theirs = np.flatnonzero(matches.filter >= 0)
-        for wanted, which in runs(matches.filter[theirs]):
-            found = self._matcher.filters[wanted]
-            subscription = self._by_recording.get(found.receiver)
-            if subscription is not None:
-                rows = theirs[which]
-                subscription.note_matches(found.publisher.name, found, matches.position[rows], matches.rank[rows])
-
     def _note_late(self, matches: Matches, late: Late) -> None:
         """Put back what sources left out while they were held up: on their links, and from end to end."""
         names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
@@ -464,15 +393,11 @@ class Book:
             sent, came = matches.sent[place], matches.received[place]
             direct = self._index.get((sender, receiver)) if first else None
             if direct:
-                self._put_back(str(self.topology.links[direct[0]]), came - sent, count, interval)
+                self.latencies.put_back(str(self.topology.links[direct[0]]), came - sent, count, interval)
             if matches.ends[place]:
-                path = _path(nodes[matches.origin[place]], sender, receiver)
-                if path in self.paths or len(self.paths) < _PATHS:
-                    self._put_back(path, came - matches.began[place], count, interval)
-
-    def _put_back(self, what: str, latency: int, count: int, interval: int) -> None:
-        values = left_out(np.array([latency]), np.array([count]), np.array([interval]))
-        self.left_out.setdefault(what, Histogram()).add(values)
+                path = path_of(nodes[matches.origin[place]], sender, receiver)
+                if self.latencies.knows(path):
+                    self.latencies.put_back(path, came - matches.began[place], count, interval)
 
     def _note(self, matches: Matches, began: int, at: float, most: int) -> list[Flight]:
         """Enter latencies; returns the flights to be shown, so many at the most."""
@@ -486,18 +411,14 @@ class Book:
             direct = self._index.get((names[way // len(names)], names[way % len(names)]))
             if direct:
                 links[rows] = direct[0]
-                mine = latency[rows]
-                self.histograms[direct[0]].put(mine, place[rows])
-                self._recent[direct[0]].append((at, mine[-_SHOWN:]))
+                self.latencies.enter(direct[0], latency[rows], place[rows], at)
         ends = np.flatnonzero(matches.ends)
-        latency, place = buckets((matches.received - matches.began)[ends])
-        ways = (matches.origin * len(names) + matches.sender) * len(names) + matches.receiver
-        for way, which in runs(ways[ends]):
+        ways = ((matches.origin * len(names) + matches.sender) * len(names) + matches.receiver)[ends]
+        paths = {}
+        for way in np.unique(ways).tolist():
             rest, receiver = divmod(way, len(names))
-            origin, sender = divmod(rest, len(names))
-            path = _path(nodes[origin], names[sender], names[receiver])
-            if path in self.paths or len(self.paths) < _PATHS:
-                self.paths.setdefault(path, Histogram()).put(latency[which], place[which])
+            paths[way] = path_of(nodes[rest // len(names)], names[rest % len(names)], names[receiver])
+        self.latencies.enter_paths((matches.received - matches.began)[ends], ways, paths)
         step = max(1, math.ceil(len(matches) / most))
         shown = zip(links[::step].tolist(), *(c.tolist() for c in _columns(matches, step)), strict=True)
         flights: list[Flight] = []
@@ -521,71 +442,8 @@ class Book:
                 yield Flight(out[0], kind, middle, received, size)
                 return
 
-    # --- structure -----------------------------------------------------------------------------
-
-    def _group(self, links: Iterable[Link]) -> Iterable[Exchange]:
-        rays = [
-            Ray(
-                i,
-                link.sender,
-                link.receiver,
-                keeps=link.endpoint in self._specs[link.sender].connects and link.endpoint not in self._inproc,
-            )
-            for i, link in enumerate(links)
-            if self._specs[link.sender].type not in _PUBLISHERS
-        ]
-        while rays:
-            group = [rays.pop(0)]
-            grown = True
-            while grown:
-                senders, receivers = {r.sender for r in group}, {r.receiver for r in group}
-                touching = [r for r in rays if r.sender in senders or r.receiver in receivers]
-                grown = bool(touching)
-                group += touching
-                rays = [r for r in rays if r not in touching]
-            met = [self.topology.links[ray.link] for ray in group]
-            exact = all(self._conflates(link) and link.endpoint in self._inproc for link in met)
-            yield Exchange(
-                sorted(group, key=lambda ray: ray.link),
-                conflates=any(self._conflates(link) for link in met),
-                holds=len(met) if exact else None,
-                unroutable=all(self._specs[r.sender].type in {SocketType.ROUTER, SocketType.REP} for r in group),
-            )
-
-    def _conflates(self, link: Link) -> bool:
-        """Whether only the last message is kept: over inproc the connecting socket alone has a say."""
-        ends = [self._specs[link.sender], self._specs[link.receiver]]
-        if link.endpoint in self._inproc:
-            ends = [spec for spec in ends if link.endpoint in spec.connects]
-        return any(spec.options.get("conflate") for spec in ends)
-
-    def _capacity(self, link: Link) -> int:
-        if self._conflates(link):
-            return 1
-        sender, receiver = self._specs[link.sender].options, self._specs[link.receiver].options
-        marks = (
-            sender.get("sndhwm", sender.get("hwm", _DEFAULT_HWM)),
-            receiver.get("rcvhwm", receiver.get("hwm", _DEFAULT_HWM)),
-        )
-        both = [mark for mark in marks if isinstance(mark, int)]
-        return 0 if 0 in both else sum(both)
-
-
-def _figures(latencies: Ints) -> LatencyFigures:
-    ordered = np.sort(latencies) * 1e-9
-    last = ordered.size - 1
-    p50, p90, p99, p999 = (float(ordered[math.ceil(last * q)]) for q in (0.5, 0.9, 0.99, 0.999))
-    return LatencyFigures(ordered.size, p50, p90, p99, p999, float(ordered[last]))
-
 
 def _columns(matches: Matches, step: int) -> list[Ints]:
     """What is shown of every so-manieth match."""
     columns = (matches.sender, matches.receiver, matches.kind, matches.sent, matches.received, matches.size)
     return [column[::step] for column in columns]
-
-
-def _path(origin: str, sender: str, receiver: str) -> str:
-    last = receiver.rpartition(".")[0]
-    if last != origin:
-        return f"{origin} → {last}"
-    return f"{origin} → {sender.rpartition('.')[0]} → {last}"

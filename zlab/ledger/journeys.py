@@ -19,7 +19,9 @@ from zlab.recording import Direction, lean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zlab.ledger.matching import Lives, Matcher, Worked
+    from zlab.ledger.lives import Lives
+    from zlab.ledger.matching import Matcher
+    from zlab.ledger.worked import Worked
     from zlab.recording import Recording, Trace
     from zlab.topology import Topology
 

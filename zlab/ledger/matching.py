@@ -9,17 +9,18 @@ full rate there is no time to make an object of each message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zlab.ledger.causes import NEVER, Causes, Crossings, Followed, Received, Sends
-from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.ledger.grouping import repeated
+from zlab.ledger.lives import Lives
 from zlab.ledger.pace import Pace
 from zlab.ledger.pairing import Arrivals, Offers, Pairs, pair
 from zlab.ledger.ways import Ways
+from zlab.ledger.worked import Late, Matches, Offered, Traced, Worked
 from zlab.recording import LEAN, Direction
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zlab.ledger.columns import Flags, Ints
     from zlab.ledger.kinds import Kinds
     from zlab.recording import Batch, Filter, Recording, Trace
     from zlab.topology import Link
@@ -44,152 +46,6 @@ _PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer
 _LITTLE = 1_000  # traces of a socket that are put together with those of others
 HOLD = 20 * 10**6
 """Nanoseconds that a trace is kept before it is worked on: a sender writes it down after the message has left."""
-
-
-@dataclass(slots=True)
-class Traced(Columns):
-    """Messages that crossed sockets in one direction, as their probes saw them."""
-
-    time: Ints
-    life: Ints
-    done: Ints
-    rank: Ints
-    key: Ints
-    size: Ints
-    head: Heads
-    rich: Things
-    """The `zlab.recording.Trace` where there is more to tell; else None."""
-
-
-@dataclass(slots=True)
-class Offered(Columns):
-    """Messages sent, each once for every socket that is to have it."""
-
-    key: Ints
-    time: Ints
-    socket: Ints
-    target: Ints
-    """The life that it is for, by its number; -1 where any may take it that faces the sender."""
-    life: Ints
-    """Of the sender."""
-    filter: Ints
-    """The number of the filter that it matched; -1 where it was sent by no publisher."""
-    position: Ints
-    """How many had matched that filter, with this one."""
-    hop: Ints
-    """Its number, of all that were offered since the lab began."""
-    sent: Ints
-    """The number of the message among all that were sent: the same where several are to have it."""
-    kind: Ints
-    size: Ints
-    rank: Ints
-    """The how-manieth it was for its sender."""
-
-
-@dataclass(slots=True)
-class Matches(Columns):
-    """Messages that were seen at both ends, in the order in which they came."""
-
-    sender: Ints
-    """The number of the socket."""
-    receiver: Ints
-    life: Ints
-    """Of the receiver."""
-    hop: Ints
-    sent: Ints
-    """When send was called, in nanoseconds."""
-    received: Ints
-    """When recv returned, in nanoseconds."""
-    rank: Ints
-    """The how-manieth it was for the receiver."""
-    size: Ints
-    kind: Ints
-    filter: Ints
-    position: Ints
-    began: Ints
-    origin: Ints
-    ends: Flags
-    """Whether the journey ends here: the node sends nothing on, or the journey is back where it began."""
-    sure: Flags
-    """Whether what came can be no other message that nobody traced: else its latency is not to be believed."""
-    ambiguous: Flags
-    """Whether another message with an equal body was under way."""
-
-
-@dataclass(slots=True)
-class Late(Columns):
-    """Of matches whose journey began late, because its source was held up: what that source left out."""
-
-    match: Ints
-    """The place of the match."""
-    count: Ints
-    """How many messages should have been sent before it."""
-    interval: Ints
-    """How far apart they should have been, in nanoseconds."""
-    first: Flags
-    """Whether this is where the journey began."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """What came of one tick, or of a part of it."""
-
-    sends: Traced
-    """Messages sent, in the order of time."""
-    crossings: Crossings
-    """The same: to which journeys they belong."""
-    follows: Followed
-    """The same: from what they follow."""
-    offers: Offered
-    """For whom they are."""
-    of: Ints
-    """For each offer, the place of its message in these."""
-    matches: Matches
-    late: Late
-    doubtful: Ints
-    """The numbers of the hops that were found not to be the only ones that may have come."""
-    let_go: int
-    """Traces that were not worked on, because there were too many."""
-    whole: bool
-    """Whether this is all of one tick."""
-
-
-class Lives:
-    """Every socket that has ever been open, by number."""
-
-    def __init__(self, ways: Ways) -> None:
-        """None yet."""
-        self.recordings: list[Recording] = []
-        self.nodes: list[str] = []
-        self._ways = ways
-        self._numbers: dict[Recording, int] = {}
-        self._node_numbers: dict[str, int] = {}
-        self.socket = self.node = np.zeros(0, np.int64)
-        self.asks = self.publishes = np.zeros(0, np.bool_)
-        self.only = np.zeros(0, np.bool_)
-        """Whether its socket has had no other life: else ranks begin anew."""
-
-    def number(self, recording: Recording) -> int:
-        """The number of one."""
-        found = self._numbers.get(recording)
-        if found is None:
-            found = self._numbers[recording] = len(self.recordings)
-            self.recordings.append(recording)
-            self.socket = np.append(self.socket, self._ways.number(recording.name))
-            others = self.socket == self.socket[-1]
-            self.only = np.append(self.only, others.sum() == 1)
-            self.only[others] = others.sum() == 1
-            self.node = np.append(self.node, self.number_of_node(recording.node))
-            self.asks = np.append(self.asks, recording.type == "REQ")
-            self.publishes = np.append(self.publishes, recording.type in {"PUB", "XPUB"})
-        return found
-
-    def number_of_node(self, name: str) -> int:
-        """The number of a node."""
-        if name not in self._node_numbers:
-            self._node_numbers[name] = len(self.nodes)
-            self.nodes.append(name)
-        return self._node_numbers[name]
 
 
 class Matcher:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zlab.ledger.columns import Ints
-    from zlab.ledger.matching import Lives, Traced
+    from zlab.ledger.lives import Lives
+    from zlab.ledger.worked import Traced
 
 LEAST = 10 * 10**6
 """Nanoseconds by which a message must be late before its source counts as held up: less is a timer's affair."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import zmq
 
+    from zlab.followed import Passage
     from zlab.lab import Lab
-    from zlab.observed import Passage
 
     ZMQSocket = zmq.Socket[bytes]
 

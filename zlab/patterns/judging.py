@@ -13,8 +13,8 @@ from zlab.patterns.pattern import NotYet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zlab.followed import Passage
     from zlab.lab import Lab
-    from zlab.observed import Passage
 
 _FAILURES = {"kill", "restart", "fault", "fault over", "tune"}
 

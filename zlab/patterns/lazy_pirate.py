@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import zmq
 
+    from zlab.followed import Passage
     from zlab.lab import Lab
-    from zlab.observed import Passage
     from zlab.sockets import Socket
 
     ZMQSocket = zmq.Socket[bytes]

@@ -18,8 +18,8 @@ from zlab.topology import Node, Topology
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zlab.followed import Passage
     from zlab.lab import Lab
-    from zlab.observed import Passage
 
     ZMQSocket = zmq.Socket[bytes]
 
