@@ -9,6 +9,7 @@ import zmq
 
 import zlab
 from zlab.patterns import mdp
+from zlab.patterns.file_transfer import contents
 
 LIMIT = 5000  # milliseconds
 
@@ -178,3 +179,34 @@ def test_a_foreign_worker_serves_the_paranoid_queue(peers):
     assert (delimiter, request) == (b"", b"ask")
     worker.send_multipart([*envelope, b"", b"answer"])
     assert client.recv() == b"answer"
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        [b""],
+        [b"fetch"],
+        [b"fetch", b"file-1", b"0"],
+        [b"fetch", b"file-1", b"0", b"10", b"more"],
+        [b"grab", b"file-1", b"0", b"10"],
+        [b"fetch", b"/etc/passwd", b"0", b"10"],
+        [b"fetch", b"file-1", b"-1", b"10"],
+        [b"fetch", b"file-1", b"9" * 30, b"10"],
+        [b"fetch", b"file-1", b"9" * 5000, b"10"],
+        [b"fetch", b"file-1", b"zero", b"10"],
+        [b"fetch", b"file-1", b"0", b"0"],
+        [b"fetch", b"file-1", b"0", b"1000000000000"],
+    ],
+    ids=lambda frames: "+".join(frame.decode()[:8] or "empty" for frame in frames),
+)
+def test_the_file_server_answers_requests_for_its_files_alone(peers, refused):
+    peer = peers(zlab.patterns.file_transfer(chunks=3)["server"].function, "server")
+    client = peer()
+    client.send_multipart(refused)
+    parts = b""
+    for offset in range(0, 5000, 700):  # the file has 2,500 bytes
+        client.send_multipart([b"fetch", b"file-1", b"%d" % offset, b"700"])
+        at, part = client.recv_multipart()
+        assert int(at) == offset
+        parts += part
+    assert parts == contents(b"file-1", 2500)

@@ -3,6 +3,7 @@
 from zlab.patterns.async_server import async_server
 from zlab.patterns.broker import broker
 from zlab.patterns.exclusive_pair import exclusive_pair
+from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
 from zlab.patterns.kill_signaling import kill_signaling
 from zlab.patterns.lazy_pirate import lazy_pirate
@@ -41,6 +42,7 @@ __all__ = [  # noqa: RUF022
     "paranoid_pirate",
     "majordomo",
     "suicidal_snail",
+    "file_transfer",
 ]
 
 
