@@ -22,9 +22,9 @@ function drawBolt(g, x, y, r, style) {
 class Breaking {
   constructor(menu, act) {
     this.menu = new Map(menu.map(([name, setting, value]) => [name, { setting, value }]));
-    this.target = make("select.zlab-choice", { "aria-label": "What to break" });
-    this.fault = make("select.zlab-choice", { "aria-label": "Fault" }, ...menu.map(([name]) => make("option", { value: name }, name)));
-    this.value = make("input.zlab-choice.zlab-setting");
+    this.target = make("select.zlab-pick", { "aria-label": "What to break" });
+    this.fault = make("select.zlab-pick", { "aria-label": "Fault" }, ...menu.map(([name]) => make("option", { value: name }, name)));
+    this.value = make("input.zlab-pick.zlab-setting");
     this.unit = make("span.zlab-soft");
     this.go = make("button.zlab-button", { type: "button" }, "Break");
     this.on = make("div.zlab-faults", { role: "group", "aria-label": "Faults that are on" });

@@ -3,7 +3,6 @@
 const GUTTER = 88, TOP = 46, SLANTED = 92, BOTTOM = 18; // the ruler, the names above the lines, and some air
 const NARROW = 78, LEAST = 22, WIDE = 280; // between two lines: where names stand aslant, and the limits
 const DRAWN = 3000; // arrows at once; of more, one for those that begin on the same pixels
-const LABELS = 80; // arrows up to which they are labelled
 const FEW = 8; // up to which it is also told what was filtered
 const WORDS = 40; // events up to which they are named
 const STUB = 0.42; // of the way that a broken arrow goes
@@ -98,8 +97,11 @@ function drawSequence(g, arrows, lab, view, sight, look) {
   drawArrows(g, arrows, lab, shown, segments, style, { alpha: 1, width: followed ? 2.4 : 1.5 });
   const near = [chosen, hovered].filter((i) => i >= 0 && segments.has(i));
   drawArrows(g, arrows, lab, near, segments, style, { alpha: 1, width: 3.2 });
-  if (shown.length <= LABELS) drawLabels(g, arrows, lab, shown, segments, style, page);
-  drawMarks(g, view, sight, style, page);
+  const taken = new Taken(), marks = placeMarks(g, sight.marks, width, taken);
+  g.font = `${LABELLED}px ${LETTERS}`;
+  sight.labels = look.labels.place(g, wantedLabels(arrows, lab, shown, segments, near), taken);
+  drawLabels(g, sight.labels, style, page);
+  drawMarks(g, view, marks, style, page);
   g.restore();
   drawNames(g, lab, view, sight, style);
 }
@@ -253,59 +255,17 @@ function drawArrows(g, arrows, lab, places, segments, style, { alpha, width }) {
   g.globalAlpha = 1;
 }
 
-// What a message says, along its arrow; why it did not come, beside it.
-function drawLabels(g, arrows, lab, places, segments, style, page) {
-  const taken = [];
-  g.font = `10.5px ${LETTERS}`;
-  g.textBaseline = "alphabetic";
-  g.strokeStyle = page;
-  g.lineWidth = 3;
-  g.lineJoin = "round";
+// What is to be told beside arrows: first of what is looked at, then of what is lost.
+function wantedLabels(arrows, lab, places, segments, near) {
+  const wanted = [];
   for (const i of places) {
-    const { sx, sy, ex, ey, came, under } = segments.get(i), fate = lab.fates[arrows.fate[i]];
-    const said = came ? arrows.said[i] : [arrows.said[i], under ? "" : fate].filter(Boolean).join(": ");
-    if (!said || (fate === "filtered" && places.length > FEW)) continue;
-    const x = came ? sx + 0.42 * (ex - sx) : ex, y = came ? sy + 0.42 * (ey - sy) : ey + 3;
-    if (taken.some(([ox, oy]) => Math.abs(ox - x) < 90 && Math.abs(oy - y) < 11)) continue;
-    taken.push([x, y]);
-    g.save();
-    g.translate(x, y);
-    g.textAlign = came ? "center" : ex > sx ? "left" : "right";
-    if (came) g.rotate(Math.atan2((ey - sy) * Math.sign(ex - sx), Math.abs(ex - sx)));
-    g.fillStyle = came || under || !isLost(fate) ? style.ink : style.red;
-    const [dx, dy] = came ? [0, -4] : [ex > sx ? 9 : -9, 0];
-    const room = came ? Math.max(40, Math.hypot(ex - sx, ey - sy) - 20) : 400;
-    const text = fitted(g, said, room);
-    g.strokeText(text, dx, dy);
-    g.fillText(text, dx, dy);
-    g.restore();
+    const segment = segments.get(i), { came, under } = segment, fate = lab.fates[arrows.fate[i]];
+    const text = came ? arrows.said[i] : [arrows.said[i], under ? "" : fate].filter(Boolean).join(": ");
+    if (!text || (fate === "filtered" && places.length > FEW)) continue;
+    const loud = !came && !under && isLost(fate);
+    wanted.push({ ...segment, number: arrows.number[i], text, loud, lane: `${arrows.sender[i]} ${arrows.receiver[i]}`, rank: near.includes(i) ? 0 : loud ? 1 : 2 });
   }
-}
-
-function drawMarks(g, view, sight, style, page) {
-  const named = sight.marks.length <= WORDS;
-  g.font = `600 10.5px ${LETTERS}`;
-  g.textBaseline = "middle";
-  for (const { event: [, kind], x, y } of sight.marks) {
-    const text = named ? `${SIGNS[kind] ?? "·"} ${kind}` : SIGNS[kind] ?? "·";
-    g.fillStyle = LOUD.has(kind) ? style.red : style.soft;
-    if (x === null) { // it concerns all
-      g.strokeStyle = LOUD.has(kind) ? style.red : style.soft;
-      g.lineWidth = 1;
-      g.setLineDash([1, 4]);
-      g.beginPath();
-      g.moveTo(GUTTER, y);
-      g.lineTo(view.width - 8, y);
-      g.stroke();
-      g.setLineDash([]);
-    }
-    const ink = g.fillStyle, wide = g.measureText(text).width;
-    g.fillStyle = page;
-    g.fillRect(x === null ? view.width - 10 - wide : x + 3, y - 7, wide + 4, 14);
-    g.fillStyle = ink;
-    g.textAlign = x === null ? "right" : "left";
-    g.fillText(text, x === null ? view.width - 8 : x + 5, y);
-  }
+  return wanted;
 }
 
 function drawNames(g, lab, view, sight, style) {

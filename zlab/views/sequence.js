@@ -9,7 +9,7 @@ const KNOWN = 200; // messages of which the frames are kept here
 const NEXT = 250; // milliseconds after which what is left is asked for
 
 function render({ model, el, signal }) {
-  const arrows = new Arrows(), moments = new Moments(), known = new Map();
+  const arrows = new Arrows(), moments = new Moments(), labels = new Labels(), known = new Map();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const lab = { nodes: [], types: [], kinds: [], fates: ["under way", "delivered"], sockets: [], home: new Int16Array(0), events: [], lives: new Map() };
   let at = 0, heardAt = 0, lag = 0.13, latest = 0, state = "", sampling = 1, rest = 0, gone = 0, unmarked = 0, lost = false;
@@ -281,7 +281,7 @@ function render({ model, el, signal }) {
     panX = view.panX = boundedPan(lab.nodes.length, width, panX);
     sight = inSight(sight, arrows, lab, view);
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
-    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted });
+    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted, labels });
     cost = 0.8 * cost + 0.2 * (performance.now() - began);
     el.dataset.drawn = sight.count; // for who watches over this page
     say();
@@ -297,6 +297,8 @@ function render({ model, el, signal }) {
     if (!following && sight.newer) said.push(`held: ${count(sight.newer)} newer ${sight.newer === 1 ? "hop" : "hops"}`);
     if (sampling > 1) said.push(`a sample: about 1 message in ${count(sampling)} is traced`);
     if (sight.count < sight.of) said.push(`${count(sight.count)} of ${count(sight.of)} arrows drawn: the others begin on the same pixels`);
+    const { merged = 0, left = 0 } = sight.labels ?? {};
+    if (merged + left) said.push(`${count(merged + left)} ${merged + left === 1 ? "label has" : "labels have"} no room${merged ? `: “+n” counts ${left ? count(merged) + " of " : ""}them` : ""}`);
     if (rest) said.push(`${count(rest)} hops still to come`);
     const before = gone + arrows.dropped;
     if (before) said.push(`${count(before)} hops of before ${firstTime().toFixed(1)} s are no longer remembered`);
