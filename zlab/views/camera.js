@@ -2,6 +2,7 @@
 
 const ZOOM = [0.05, 4];
 const ROOM = 16, SIDES = 26; // around the graph
+const LOW = 212, MODEST = 252, HIGH = 540; // heights of a stage
 
 class Camera {
   constructor() {
@@ -24,6 +25,16 @@ class Camera {
   place({ x, y, w, h }) {
     const s = this.scale;
     return { left: this.x + (x - w / 2) * s, right: this.x + (x + w / 2) * s, top: this.y + (y - h / 2) * s, width: w * s, height: h * s };
+  }
+
+  // How high a stage of this width must be for a graph.
+  //   larger: whether it is drawn for the last row.
+  room(b, width, larger) {
+    this.most = larger ? 1.9 : 1.25;
+    const scale = Math.min(this.most, (width - 2 * SIDES) / (b.right - b.left)), tall = b.bottom - b.top;
+    // A small graph leaves the page its room: it grows beyond its own size only as far as a low stage lets it.
+    const own = Math.min(larger ? this.most : 1, scale) * tall + 2 * ROOM, most = larger ? Math.max(HIGH, 0.8 * window.innerHeight) : HIGH;
+    return Math.round(Math.min(most, Math.max(LOW, own, Math.min(scale * tall + 2 * ROOM, MODEST))));
   }
 
   fit(b) {

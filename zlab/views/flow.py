@@ -33,26 +33,13 @@ _KEPT = 20  # batches' worth of messages, for a tick that was skipped
 _FEW = 200  # links; of more, only what a person looks at is told in figures
 
 
-_SCRIPTS = (
-    *("fold.js", "graph.js", "cards.js", "flight.js"),
-    *("camera.js", "gestures.js", "announce.js", "inspector.js", "flow.js"),
-)
-
-
 class Flow(View):
     """The moving picture of a lab; pan, zoom, drag a node, click it to see and break it."""
 
     _esm = script(
-        "fold.js",
-        "graph.js",
-        "cards.js",
-        "flight.js",
-        "camera.js",
-        "gestures.js",
-        "announce.js",
-        "breaking.js",
-        "inspector.js",
-        "flow.js",
+        *("batch.js", "fold.js", "graph.js", "cards.js", "scene.js", "camera.js", "layers.js", "flight.js"),
+        *("player.js", "buttons.js", "gestures.js", "tip.js", "announce.js", "breaking.js", "inspector.js"),
+        *("charts.js", "flow.js"),
     )
     fixed = True
     acknowledged = 8

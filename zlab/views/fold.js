@@ -105,3 +105,24 @@ function addUp(parts) {
   if (parts.length === 1) [total.latency, total.connection] = [parts[0].latency, parts[0].connection]; // neither adds up
   return total;
 }
+
+// What a tooltip tells of the links that are drawn as one.
+function tellBundle({ fold, sums }, b, figures) {
+  const { name, endpoint, links } = fold.links[b];
+  const parts = tellLink({ name, endpoint }, sums[b], figures && addUp(links.map((i) => figures.links[i])));
+  return links.length > 1 ? [parts[0], make("span.zlab-soft", {}, ` ${count(links.length)} links over ${endpoint}`), ...parts.slice(2)] : parts;
+}
+
+function tellGroup(scene, i, figures) {
+  const { fold } = scene, item = fold.nodes[i], { in: into, out, queued } = scene.traffic(i);
+  const ends = (side) => fold.endsOf[i].filter((b) => fold.links[b][side] === i).flatMap((b) => fold.links[b].links);
+  const told = (side) => figures && addUp(ends(side).map((l) => figures.links[l]));
+  const rows = scene.states(item).map(([state, n]) => [state, count(n)]);
+  for (const [way, flow, total] of [["in", into, told("target")], ["out", out, told("source")]]) {
+    if (!total) continue;
+    rows.push([way, `${rate(flow)}, ${count(total.delivered)} delivered`], [`${way}: dropped`, reasons(total.dropped)], [`${way}: lost`, reasons(total.lost)],
+      [`${way}: unaccounted`, total.unaccounted ? count(total.unaccounted) : "0 ✓", total.unaccounted !== 0]);
+  }
+  rows.push(["queued", count(queued)]);
+  return [make("strong", {}, item.name), make("span.zlab-soft", {}, ` ${count(item.members.length)} nodes · ${item.types}; click to open`), definition(rows)];
+}

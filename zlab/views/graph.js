@@ -103,6 +103,33 @@ function drawLanes(g, fold, lanes, style, lit, scale) {
   g.globalAlpha = 1;
 }
 
+// The lane that runs nearest to a place, no farther from it than `least`, or -1.
+function nearestLane(lanes, x, y, least) {
+  let best = -1;
+  lanes.forEach((lane, i) => {
+    if (x < lane.left - least || x > lane.right + least || y < lane.top - least || y > lane.bottom + least) return;
+    for (let k = 0; k <= 32; k++) {
+      const d = Math.hypot(lane.points[2 * k] - x, lane.points[2 * k + 1] - y);
+      if (d < Math.max(least, lane.length / 64 * (best < 0 ? 1 : 0))) {
+        const near = Math.min(d, distance(lane.points, k, x, y));
+        if (near < least) { least = near; best = i; }
+      }
+    }
+  });
+  return best;
+}
+
+function distance(p, k, x, y) {
+  let least = Infinity;
+  for (const j of [k - 1, k]) {
+    if (j < 0 || j > 31) continue;
+    const ax = p[2 * j], ay = p[2 * j + 1], dx = p[2 * j + 2] - ax, dy = p[2 * j + 3] - ay;
+    const t = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+    least = Math.min(least, Math.hypot(ax + t * dx - x, ay + t * dy - y));
+  }
+  return least;
+}
+
 // A filled port binds, a hollow one connects. Of an item, or of all.
 function drawPorts(g, fold, lanes, style, scale, item = -1) {
   if (scale < 0.3) return;
@@ -251,4 +278,16 @@ function drawSum(g, lane, links, sum, style, scale) {
   const above = y - SUM * letters(10.5, style, scale) / 10.5;
   g.strokeText(text, x, above);
   g.fillText(text, x, above);
+}
+
+// Where nothing moves, what would have moved is told.
+function drawRate(g, lane, flow, style, scale) {
+  g.font = `600 ${letters(10.5, style, scale)}px ${FONT}`;
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  g.lineWidth = 4;
+  g.strokeStyle = style.page;
+  g.fillStyle = style.ink;
+  g.strokeText(rate(flow), lane.points[32], lane.points[33]);
+  g.fillText(rate(flow), lane.points[32], lane.points[33]);
 }

@@ -1,21 +1,15 @@
 // The sequence diagram: time downwards, a line for each node, an arrow for each message, from send to recv.
 
-const FITS = 40; // hops that the automatic zoom shows
-const CALM = 0.4; // seconds that are in sight at least while the picture moves
-const STEP = 22; // pixels from one moment to the next, in order
-const SPANS = [1e-6, 600]; // seconds from top to bottom
-const STEPS = [3, 80];
 const KNOWN = 200; // messages of which the frames are kept here
 const NEXT = 250; // milliseconds after which what is left is asked for
 
 function render({ model, el, signal }) {
-  const arrows = new Arrows(), moments = new Moments(), labels = new Labels(), known = new Map();
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const lab = { nodes: [], types: [], kinds: [], fates: ["under way", "delivered"], sockets: [], home: new Int16Array(0), events: [], lives: new Map() };
-  let at = 0, heardAt = 0, lag = 0.13, latest = 0, state = "", sampling = 1, rest = 0, gone = 0, unmarked = 0, lost = false;
-  let scale = "time", following = true, auto = true, perSecond = 100, perMoment = STEP, top = 0, panX = 0; // `top`: seconds, or moments
-  let width = 0, height = 0, dpr = 1, style = PALETTE.light, page = "#fff", frame = 0, cost = 0, drawnAt = 0, more = 0;
-  let chosen = -1, journey = null, hovered = null, wanted = "", found = null, looking = 0, searching = 0;
+  const arrows = new Arrows(), labels = new Labels(), known = new Map();
+  const still = matchMedia("(prefers-reduced-motion: reduce)"), stretch = new Stretch(arrows, still);
+  const lab = { nodes: [], types: [], kinds: [], fates: ["under way", "delivered"], sockets: [], home: new Int16Array(0), events: stretch.events, lives: new Map() };
+  let sampling = 1, rest = 0, gone = 0, unmarked = 0;
+  let dpr = 1, style = PALETTE.light, page = "#fff", frame = 0, cost = 0, drawnAt = 0, more = 0;
+  let chosen = -1, journey = null, hovered = null, looking = 0;
   let sight = { places: new Int32Array(DRAWN), count: 0, of: 0, newer: 0 };
 
   // ---- what it is made of -----------------------------------------------------------------------------------
@@ -26,20 +20,20 @@ function render({ model, el, signal }) {
     return made;
   };
   const fold = make("button.zlab-button.zlab-quiet.zlab-unfolds", { type: "button" });
-  const search = make("input.zlab-search", { type: "search", placeholder: "Search: topic, node, text, 0x hex", "aria-label": "Search messages by topic, node, or text in their frames" });
-  const hits = make("span.zlab-soft", { role: "status" });
   const inTime = button("True time", "True time: distances are times (t)", () => setScale("time"));
   const inOrder = button("In order", "In order: even distances, not even times (t)", () => setScale("order"));
-  const hold = button("Hold", "", () => setFollowing(!following), "button.zlab-button.zlab-hold");
+  const hold = button("Hold", "", () => setFollowing(!stretch.following), "button.zlab-button.zlab-hold");
   const zooms = make("span.zlab-zoom", {}, button("+", "Zoom in (+)", () => zoomBy(1.6)), button("−", "Zoom out (-)", () => zoomBy(1 / 1.6)), button("⤢", "Zoom automatically (0)", automatic));
-  const tools = make("div.zlab-tools", { role: "toolbar", "aria-label": "Sequence diagram" },
-    hold, make("span.zlab-choice", { role: "group", "aria-label": "Scale" }, inTime, inOrder), search, hits, zooms);
-  const canvas = make("canvas"), g = canvas.getContext("2d");
-  const tip = make("div.zlab-tip", { hidden: true, role: "tooltip" });
-  const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; after a click, the wheel alone goes through time");
   const spoken = make("div.zlab-spoken", { "aria-live": "polite" });
+  const seeking = new Seeking(arrows, lab, spoken, { find: (text) => wire.send({ t: "find", text }), chosen: () => chosen, choose: (i) => choose(i, false),
+    escape: () => stage.focus({ preventScroll: true }), redraw });
+  const tools = make("div.zlab-tools", { role: "toolbar", "aria-label": "Sequence diagram" },
+    hold, make("span.zlab-choice", { role: "group", "aria-label": "Scale" }, inTime, inOrder), seeking.box, seeking.hits, zooms);
+  const canvas = make("canvas"), g = canvas.getContext("2d");
+  const tip = new Tip();
+  const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; after a click, the wheel alone goes through time");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": "Sequence diagram: up and down go from message to message, left and right along a journey, Enter tells all of a message, slash searches, space holds the picture, t changes the scale, plus and minus zoom, 0 zooms automatically" }, canvas, tip, hint);
+    "aria-label": "Sequence diagram: up and down go from message to message, left and right along a journey, Enter tells all of a message, slash searches, space holds the picture, t changes the scale, plus and minus zoom, 0 zooms automatically" }, canvas, tip.root, hint);
   const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-notes");
   const body = make("div.zlab-body", {}, tools, stage, make("div.zlab-foot", {}, legend, note), spoken);
@@ -56,7 +50,7 @@ function render({ model, el, signal }) {
       if (on) redraw();
       else { cancelAnimationFrame(frame); clearTimeout(more); frame = more = 0; }
     },
-    lost() { lost = true; el.classList.add("zlab-lost"); redraw(); },
+    lost() { stretch.lost = true; el.classList.add("zlab-lost"); redraw(); },
   });
   model.on("msg:custom", answered);
 
@@ -75,34 +69,24 @@ function render({ model, el, signal }) {
 
   function take(content, buffers) {
     const words = json(buffers[2]), oldest = arrows.number[0], empty = !arrows.count, shown = chosen < 0 ? -1 : arrows.number[chosen];
-    const held = scale === "order" && !following ? [moments.at(top), top % 1] : null; // what comes late may come in above
     if (words.nodes) name(words);
     if (content.again) {
-      lab.events = [];
+      lab.events.length = 0;
       lab.lives.clear();
       unmarked = content.unmarked;
       if (empty) gone = content.gone;
     }
     words.events.forEach(enter);
     const from = arrows.add(content, buffers[0], words.said);
-    for (const number of words.found) hit(number);
+    for (const number of words.found) seeking.hit(number);
     const arrived = arrows.change(content.changed, buffers[1]);
     const fresh = words.events.map(([t]) => t).concat(arrived);
     for (let i = from; i < arrows.count; i++) fresh.push(arrows.sent[i], arrows.received[i]);
-    if (scale === "order") {
-      if (content.again || arrows.number[0] !== oldest) sortAll();
-      else moments.add(fresh);
-      if (held) top = moments.rank(held[0]) + held[1];
-    }
-    let newest = 0;
-    for (const t of fresh) if (t > newest) newest = t;
-    latest = Math.max(latest, newest);
-    if (newest && content.shown && !content.again) lag = content.at - newest > 0.18 ? 0.36 : 0.13; // of what is traced in full, more is held back
+    stretch.hear(fresh, content.again || arrows.number[0] !== oldest, content);
     if (arrows.number[0] !== oldest && !empty) moved(shown);
-    if (wanted) look(from);
+    seeking.look(from);
     if (journey) journey.places = arrows.journey(journey.message);
-    ({ at, state, sampling, rest } = content);
-    heardAt = performance.now();
+    ({ sampling, rest } = content);
     if (rest && !more) more = setTimeout(() => { more = 0; if (wire.shown()) wire.send({ t: "more" }); }, NEXT);
     redraw();
   }
@@ -112,6 +96,7 @@ function render({ model, el, signal }) {
     const place = new Map(nodes.map((node, i) => [node, i]));
     Object.assign(lab, { nodes, types, kinds, sockets, fates,
       home: Int16Array.from(sockets, (socket) => place.get(socket.slice(0, socket.lastIndexOf("."))) ?? -1) });
+    stretch.nodes = nodes.length;
     drawLegend();
   }
 
@@ -135,11 +120,6 @@ function render({ model, el, signal }) {
     hovered = null;
   }
 
-  function hit(number) {
-    const i = arrows.place(number);
-    if (i >= 0) arrows.found[i] = 1;
-  }
-
   function answered(content, buffers) {
     if (content.v !== wire.id) return;
     const answer = json(buffers[0]);
@@ -148,69 +128,23 @@ function render({ model, el, signal }) {
       if (known.size > KNOWN) known.delete(known.keys().next().value);
       if (panel.open && answer.number === arrows.number[chosen]) panel.show(answer);
       if (hovered && answer.number === arrows.number[hovered.place]) tell(hovered);
-    } else if (content.t === "found" && answer.text === wanted) {
-      found = answer;
-      answer.found.forEach(hit);
-      redraw();
-    }
+    } else if (content.t === "found") seeking.answered(answer);
   }
 
   // ---- time -------------------------------------------------------------------------------------------------
 
-  const inside = () => height - head() - BOTTOM;
-  const head = () => headOf(lab.nodes.length, width);
-  const zoom = () => (scale === "time" ? perSecond : perMoment);
-  const placeOf = (t) => (scale === "time" ? t : moments.rank(t));
-  const momentOf = (u) => (scale === "time" ? u : moments.at(u));
-  const past = () => at < latest - 0.05; // the playhead has been moved
-
-  function sortAll() {
-    moments.count = 0;
-    const all = lab.events.map(([t]) => t);
-    for (let i = 0; i < arrows.count; i++) all.push(arrows.sent[i], arrows.received[i]);
-    moments.add(all);
-  }
-
-  // Where the picture ends while it follows.
-  function edge() {
-    if (scale === "order") return past() ? moments.rank(at) : moments.count + 0.5;
-    if (past()) return at;
-    if (state !== "running" || lost) return latest + 0.04 * inside() / perSecond;
-    return at - lag + (still.matches ? 0 : Math.min(0.15, (performance.now() - heardAt) / 1000));
-  }
-
-  // The last messages, as many as can be told apart; in round steps, so that the picture is calm.
-  function fitLast() {
-    if (scale === "order" || !arrows.count) return;
-    let i = arrows.count - 1, left = FITS, first = NaN;
-    const end = past() ? at : latest, live = following && state === "running" && !past() && !lost;
-    for (; i >= 0 && left; i--) if (arrows.sent[i] <= end) { first = arrows.sent[i]; left--; }
-    if (first !== first) return;
-    const needed = 1.08 * Math.max(live ? CALM : 2e-5, (live ? edge() : end) - first), shown = inside() / perSecond;
-    if (shown >= 0.75 * needed && shown <= 2.8 * needed && live) return;
-    const power = 10 ** Math.floor(Math.log10(needed));
-    const span = live ? [1, 2, 5, 10].map((n) => n * power).find((s) => s >= needed * 0.999) : needed;
-    perSecond = inside() / Math.min(SPANS[1], span);
-  }
-
-  function zoomBy(factor, y = following ? height - BOTTOM : head() + inside() / 2) {
-    const u = top + (y - head()) / zoom();
-    if (scale === "time") perSecond = Math.min(inside() / SPANS[0], Math.max(inside() / Math.max(1, 1.3 * (latest - firstTime())), perSecond * factor));
-    else perMoment = Math.min(STEPS[1], Math.max(STEPS[0], perMoment * factor));
-    top = u - (y - head()) / zoom();
-    auto = false;
+  function zoomBy(factor, y) {
+    stretch.zoomBy(factor, y);
     redraw();
   }
 
   function automatic() {
-    auto = true;
-    perMoment = STEP;
+    stretch.automatic();
     setFollowing(true);
   }
 
   function setFollowing(on) {
-    following = on;
-    if (!on && auto && scale === "time") { fitLast(); top = (past() ? at : latest) - 0.96 * inside() / perSecond; }
+    stretch.follow(on);
     write(hold, on ? "Hold" : "Follow");
     hold.title = on ? "Hold the picture; the lab goes on (space)" : "Follow what happens now (space)";
     hold.setAttribute("aria-label", hold.title.replace(/ \(.*/, ""));
@@ -218,30 +152,16 @@ function render({ model, el, signal }) {
   }
 
   function setScale(to) {
-    if (to !== scale) {
-      const middle = momentOf(top + inside() / 2 / zoom());
-      scale = to;
-      if (to === "order") sortAll();
-      if (!following) top = placeOf(middle) - inside() / 2 / zoom();
-    }
-    inTime.setAttribute("aria-pressed", String(scale === "time"));
-    inOrder.setAttribute("aria-pressed", String(scale === "order"));
+    stretch.setScale(to);
+    inTime.setAttribute("aria-pressed", String(to === "time"));
+    inOrder.setAttribute("aria-pressed", String(to === "order"));
     redraw();
   }
 
   function panBy(dx, dy) {
-    if (dy) {
-      if (following) setFollowing(false);
-      top -= dy / zoom();
-      const end = edge(), first = arrows.count ? placeOf(firstTime()) : 0;
-      top = Math.min(end - 0.1 * inside() / zoom(), Math.max(first - 0.9 * inside() / zoom(), top));
-    }
-    panX += dx;
+    if (dy && stretch.following) setFollowing(false);
+    stretch.panBy(dx, dy);
     redraw();
-  }
-
-  function firstTime() {
-    return arrows.count ? arrows.sent[0] : 0;
   }
 
   // The journey of the chosen message, from top to bottom.
@@ -253,11 +173,7 @@ function render({ model, el, signal }) {
       last = Math.max(last, arrows.sent[i], arrows.received[i] || 0);
     }
     setFollowing(false);
-    auto = false;
-    const from = placeOf(first), span = Math.max(placeOf(last) - from, scale === "time" ? 20e-6 : 4);
-    if (scale === "time") perSecond = inside() / (1.5 * span);
-    else perMoment = Math.min(STEPS[1], Math.max(STEPS[0], inside() / (1.5 * span)));
-    top = from - 0.25 * inside() / zoom();
+    stretch.show(first, last);
     redraw();
   }
 
@@ -269,19 +185,16 @@ function render({ model, el, signal }) {
 
   function draw(now) {
     frame = 0;
-    if (!width) return resize();
-    const moves = following && state === "running" && !past() && !lost && scale === "time" && !still.matches;
+    if (!stretch.width) return resize();
+    const { moves } = stretch;
     if (moves && now - drawnAt < 30) return redraw(); // 30 pictures a second are enough for what scrolls
     drawnAt = now;
     const began = performance.now();
-    if (auto && (following || past())) fitLast();
-    if (following) top = edge() - inside() / zoom();
-    const view = { width, height, head: head(), scale, zoom: zoom(), top, panX, limit: past() ? at : Infinity,
-      from: momentOf(top - 20 / zoom()), to: momentOf(top + (inside() + BOTTOM) / zoom() + 1), place: placeOf, moments };
-    panX = view.panX = boundedPan(lab.nodes.length, width, panX);
+    stretch.keepUp();
+    const view = stretch.view();
     sight = inSight(sight, arrows, lab, view);
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
-    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted, labels });
+    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted: seeking.wanted, labels });
     cost = 0.8 * cost + 0.2 * (performance.now() - began);
     el.dataset.drawn = sight.count; // for who watches over this page
     say();
@@ -291,23 +204,23 @@ function render({ model, el, signal }) {
   // What the picture does not show, in words.
   function say() {
     const said = [];
-    said.push(scale === "time" ? `true time: ${seconds(inside() / perSecond)} from top to bottom` : "in order: even distances, not even times");
-    if (lost) said.push("the kernel is gone: this picture is the last");
-    else if (past()) said.push(`as it stood ${at.toFixed(1)} s after the start`);
-    if (!following && sight.newer) said.push(`held: ${count(sight.newer)} newer ${sight.newer === 1 ? "hop" : "hops"}`);
+    said.push(stretch.scale === "time" ? `true time: ${seconds(stretch.seconds)} from top to bottom` : "in order: even distances, not even times");
+    if (stretch.lost) said.push("the kernel is gone: this picture is the last");
+    else if (stretch.past) said.push(`as it stood ${stretch.at.toFixed(1)} s after the start`);
+    if (!stretch.following && sight.newer) said.push(`held: ${count(sight.newer)} newer ${sight.newer === 1 ? "hop" : "hops"}`);
     if (sampling > 1) said.push(`a sample: about 1 message in ${count(sampling)} is traced`);
     if (sight.count < sight.of) said.push(`${count(sight.count)} of ${count(sight.of)} arrows drawn: the others begin on the same pixels`);
     const { merged = 0, left = 0 } = sight.labels ?? {};
     if (merged + left) said.push(`${count(merged + left)} ${merged + left === 1 ? "label has" : "labels have"} no room${merged ? `: “+n” counts ${left ? count(merged) + " of " : ""}them` : ""}`);
     if (rest) said.push(`${count(rest)} hops still to come`);
     const before = gone + arrows.dropped;
-    if (before) said.push(`${count(before)} hops of before ${firstTime().toFixed(1)} s are no longer remembered`);
+    if (before) said.push(`${count(before)} hops of before ${stretch.first.toFixed(1)} s are no longer remembered`);
     const between = arrows.gaps.reduce((sum, { missing }) => sum + missing, 0);
     if (between) said.push(`${count(between)} hops passed too fast to be shown`);
     if (unmarked) said.push(`${count(unmarked)} older events are not marked`);
     if (!arrows.count) said.push("no message has been traced yet");
     write(note, said.join(" · "));
-    tellHits();
+    seeking.tell();
   }
 
   function resize() {
@@ -315,14 +228,13 @@ function render({ model, el, signal }) {
     if (!w) return;
     const h = Math.round(Math.min(560, Math.max(300, 0.5 * window.innerHeight)));
     const ratio = Math.min(2, window.devicePixelRatio || 1);
-    if (w === width && h === height && ratio === dpr) return;
-    if (!width) theme();
-    const before = height && inside();
-    [width, height, dpr] = [w, h, ratio];
+    if (w === stretch.width && h === stretch.height && ratio === dpr) return;
+    if (!stretch.width) theme();
+    stretch.resize(w, h);
+    dpr = ratio;
     stage.style.height = h + "px";
     canvas.width = w * dpr;
     canvas.height = h * dpr;
-    if (before) perSecond *= inside() / before;
     if (wire.shown()) { cancelAnimationFrame(frame); drawnAt = 0; draw(performance.now()); } // an emptied canvas would flash
   }
 
@@ -358,15 +270,13 @@ function render({ model, el, signal }) {
     write(spoken, `${title}: ${hop.link}, ${became(hop)}${arrows.said[i] ? ", " + arrows.said[i] : ""}`);
     if (open || panel.open) {
       const here = sight.segment?.(i);
-      panel.await(title, here && (here.sx + here.ex) / 2 > width - 380 && (here.sx + here.ex) / 2 > width / 2);
+      panel.await(title, here && (here.sx + here.ex) / 2 > stretch.width - 380 && (here.sx + here.ex) / 2 > stretch.width / 2);
       if (known.has(number)) panel.show(known.get(number));
       wire.send({ t: "look", number });
     }
-    const y = head() + (placeOf(arrows.sent[i]) - top) * zoom();
-    if (!(y > head() + 4 && y < height - BOTTOM - 4)) {
-      setFollowing(false);
-      top = placeOf(arrows.sent[i]) - 0.4 * inside() / zoom();
-    } else if (following) setFollowing(false);
+    const y = stretch.y(arrows.sent[i]), seen = y > stretch.head + 4 && y < stretch.height - BOTTOM - 4;
+    if (!seen || stretch.following) setFollowing(false);
+    if (!seen) stretch.top = stretch.placeOf(arrows.sent[i]) - 0.4 * stretch.inside / stretch.zoom;
     redraw();
   }
 
@@ -379,67 +289,21 @@ function render({ model, el, signal }) {
 
   function tell(target) {
     hovered = target;
-    tip.hidden = !target;
     canvas.style.cursor = target ? "pointer" : "default";
-    if (!target) return;
-    if (target.event) {
-      const [time, kind, node, socket, detail] = target.event;
-      tip.replaceChildren(make("strong", {}, kind), make("span.zlab-soft", {}, ` ${[node, socket].filter(Boolean).join(".")} ${time.toFixed(6)} s after the start`),
-        make("div", {}, detail.trim().split("\n").pop()));
-    } else {
-      const i = target.place, hop = describe(i), told = known.get(arrows.number[i]);
-      tip.replaceChildren(make("strong", {}, hop.link), make("div.zlab-soft", {}, `message ${count(arrows.message[i])}, hop ${arrows.hop[i]}: ${became(hop)}, sent at ${hop.sent.toFixed(6)} s, ${bytes(arrows.size[i])}`),
-        ...(told ? (told.error ? [make("div.zlab-soft", {}, told.error)] : tellFrames(told, true)) : []));
-    }
-    const w = tip.offsetWidth, h = tip.offsetHeight;
-    tip.style.left = Math.max(4, target.x + 16 + w < width ? target.x + 16 : target.x - w - 12) + "px";
-    tip.style.top = Math.max(4, Math.min(target.y + 14, height - h - 4)) + "px";
+    if (!target) tip.hide();
+    else tip.show(target.event ? tellEvent(target.event) : tellHop(target.place), target.x, target.y, stretch.width, stretch.height);
   }
 
-  // ---- searching --------------------------------------------------------------------------------------------
-
-  function seek() {
-    wanted = search.value.trim();
-    found = null;
-    arrows.found.fill(0);
-    look(0);
-    wire.send({ t: "find", text: wanted });
-    redraw();
+  function tellEvent([time, kind, node, socket, detail]) {
+    return [make("strong", {}, kind), make("span.zlab-soft", {}, ` ${[node, socket].filter(Boolean).join(".")} ${time.toFixed(6)} s after the start`),
+      make("div", {}, detail.trim().split("\n").pop())];
   }
 
-  // What is known here: topics, nodes and how a message begins. Python searches the frames.
-  function look(from) {
-    if (!wanted) return;
-    const text = wanted.toLowerCase(), has = (word) => word.toLowerCase().includes(text);
-    const kinds = lab.kinds.map(has), sockets = lab.sockets.map(has), fates = lab.fates.map((fate, i) => i > DELIVERED && has(fate));
-    for (let i = from; i < arrows.count; i++) {
-      if (kinds[arrows.kind[i]] || sockets[arrows.sender[i]] || sockets[arrows.receiver[i]] || fates[arrows.fate[i]] || (arrows.said[i] && has(arrows.said[i]))) arrows.found[i] = 1;
-    }
+  function tellHop(i) {
+    const hop = describe(i), told = known.get(arrows.number[i]);
+    return [make("strong", {}, hop.link), make("div.zlab-soft", {}, `message ${count(arrows.message[i])}, hop ${arrows.hop[i]}: ${became(hop)}, sent at ${hop.sent.toFixed(6)} s, ${bytes(arrows.size[i])}`),
+      ...(told ? (told.error ? [make("div.zlab-soft", {}, told.error)] : tellFrames(told, true)) : [])];
   }
-
-  function tellHits() {
-    if (!wanted) return write(hits, "");
-    let n = 0;
-    for (let i = 0; i < arrows.count; i++) n += arrows.found[i];
-    const searched = found && found.searched + found.bare;
-    const frames = !found ? "; searching the frames …" : [searched < arrows.count - 1 && `; the frames of the last ${count(searched)} were searched`,
-      found.bare && `; of ${count(found.bare)} they were not kept`].filter(Boolean).join("");
-    write(hits, `${count(n)} found${frames}`);
-  }
-
-  function seekNext(way) {
-    for (let i = (chosen < 0 ? (way > 0 ? -1 : arrows.count) : chosen) + way; i >= 0 && i < arrows.count; i += way) {
-      if (arrows.found[i]) return choose(i, false);
-    }
-    write(spoken, "no other is found");
-  }
-
-  search.addEventListener("input", () => { clearTimeout(searching); searching = setTimeout(seek, 200); });
-  search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") { event.preventDefault(); if (search.value.trim() !== wanted) seek(); seekNext(event.shiftKey ? -1 : 1); }
-    else if (event.key === "Escape") { search.value = ""; seek(); stage.focus({ preventScroll: true }); }
-    event.stopPropagation();
-  });
 
   // ---- what a person does -----------------------------------------------------------------------------------
 
@@ -514,10 +378,10 @@ function render({ model, el, signal }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       ArrowUp: () => step(-1), ArrowDown: () => step(1), ArrowLeft: () => along(-1), ArrowRight: () => along(1),
-      PageUp: () => panBy(0, 0.8 * inside()), PageDown: () => panBy(0, -0.8 * inside()),
+      PageUp: () => panBy(0, 0.8 * stretch.inside), PageDown: () => panBy(0, -0.8 * stretch.inside),
       Enter: () => { if (chosen >= 0) { choose(chosen, true); panel.focus(); } },
-      "/": () => search.focus(), n: () => seekNext(1), N: () => seekNext(-1), z: closer,
-      t: () => setScale(scale === "time" ? "order" : "time"), " ": () => setFollowing(!following), End: () => setFollowing(true),
+      "/": () => seeking.box.focus(), n: () => seeking.next(1), N: () => seeking.next(-1), z: closer,
+      t: () => setScale(stretch.scale === "time" ? "order" : "time"), " ": () => setFollowing(!stretch.following), End: () => setFollowing(true),
       "+": () => zoomBy(1.6), "=": () => zoomBy(1.6), "-": () => zoomBy(1 / 1.6), 0: automatic,
       Escape: () => (panel.open ? panel.close() : journey ? unchoose() : document.activeElement.blur()),
     };
@@ -536,7 +400,7 @@ function render({ model, el, signal }) {
   still.addEventListener("change", redraw);
   model.on("change:folded", setFolded);
   setFolded();
-  setScale("time");
+  setScale(stretch.scale);
   setFollowing(true);
 
   return () => {
@@ -548,7 +412,8 @@ function render({ model, el, signal }) {
     model.off("change:folded", setFolded);
     if (journey) follow(el, null);
     cancelAnimationFrame(frame);
-    for (const timer of [more, looking, searching, hinting]) clearTimeout(timer);
+    seeking.dispose();
+    for (const timer of [more, looking, hinting]) clearTimeout(timer);
   };
 }
 

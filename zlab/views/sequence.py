@@ -45,7 +45,7 @@ class SequenceDiagram(View):
     """Messages as arrows between the lines of their nodes; a click follows one over all its hops."""
 
     _esm = f"const SIGNS = {json.dumps(diagram.SIGNS)};\n" + script(
-        "message.js", "arrows.js", "lifelines.js", "labels.js", "sequence.js"
+        *("message.js", "tip.js", "arrows.js", "lifelines.js", "labels.js", "stretch.js", "seeking.js", "sequence.js")
     )
     acknowledged = 3
 
