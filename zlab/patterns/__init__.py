@@ -6,6 +6,7 @@ from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
 from zlab.patterns.kill_signaling import kill_signaling
+from zlab.patterns.last_value_cache import last_value_cache
 from zlab.patterns.lazy_pirate import lazy_pirate
 from zlab.patterns.load_balancing_broker import load_balancing_broker
 from zlab.patterns.majordomo import majordomo
@@ -41,6 +42,7 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "last_value_cache",
     "suicidal_snail",
     "file_transfer",
 ]

@@ -40,6 +40,17 @@ def restart(node: str) -> Callable[[Lab], None]:
     return inject
 
 
+def rejoin(node: str) -> Callable[[Lab], None]:
+    """Once this node has received something on every link that leads to it, restart it: it joins late."""
+
+    def inject(lab: Lab) -> None:
+        into = {str(link) for link in lab.topology.links if link.target == node}
+        lab.wait(until=lambda now: all(link.delivered for link in now.links if link.name in into), timeout=WITHIN)
+        restart(node)(lab)
+
+    return inject
+
+
 def slow(node: str, seconds: float = 0.1, *, messages: int = ENOUGH) -> Callable[[Lab], None]:
     """Hold every message that this node receives for so long, until so many have passed in the whole lab."""
 

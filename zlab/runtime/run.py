@@ -275,11 +275,12 @@ class Run:
                 node.bind(limit=REBIND)
                 node.connect(late)
                 self.apply()
+                at = time.perf_counter() - self.began  # before the first message that it may receive
                 node.start(self._go)
             except BaseException:
                 self._end(node)
                 raise
-            self.report("restart", name, "", f"connects {late:g} s later" if late else "")
+            self._say(at, "restart", name, "", f"connects {late:g} s later" if late else "")
             bound = {e for spec in node.node.sockets.values() for e in spec.binds if self.endpoints.uses_inproc(e)}
             met = [link for link in self.topology.links if link.endpoint in bound]
             peers = {peer for link in met for peer in (link.source, link.target)} - {name}
