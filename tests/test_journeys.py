@@ -111,6 +111,35 @@ def test_what_a_proxy_in_c_passed_on_says_so() -> None:
     assert (came["latency"] - came["send_call"] - came["queue_and_wire"]).abs().max() < 1e-9
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_proxy_that_captures_is_followed_message_by_message(transport: str) -> None:
+    def middle(front: zmq.Socket[bytes], back: zmq.Socket[bytes], pipe: zmq.Socket[bytes]) -> None:
+        zmq.proxy(front, back, pipe)
+
+    def finishes(out: zmq.Socket[bytes]) -> None:
+        for number in range(50):
+            out.send_multipart([b"head", b"%d" % number])
+
+    topology = zlab.Topology(
+        "captured",
+        [
+            zlab.Node("source", finishes, out=zlab.PUSH.connect("a")),
+            zlab.Node("middle", middle, front=zlab.PULL.bind("a"), back=zlab.PUSH.bind("b"), pipe=zlab.PUSH.bind("c")),
+            zlab.Node("sink", receiving, inbox=zlab.PULL.connect("b")),
+            zlab.Node("listener", receiving, inbox=zlab.PULL.connect("c")),
+        ],
+    )
+    with zlab.run(topology, transport=transport, trace="full") as lab:
+        lab.wait(until=lambda now: [link.delivered for link in now.links] == [50, 50, 50])
+        lab.kill("middle")
+        lab.stop()
+        heard = [p for p in lab.passages() if p.receiver == "listener.inbox"]
+        assert [p.frames for p in heard] == [(b"head", b"%d" % number) for number in range(50)]
+        hops = lab.messages()
+        assert sorted(hops["hop"][hops["message"] == heard[7].message]) == [1, 2, 2]
+        assert "none unaccounted for" in zlab.checks.accounted(lab)
+
+
 def flood(out: zmq.Socket[bytes]) -> None:
     for number in range(10**9):
         out.send(b"%d" % number)

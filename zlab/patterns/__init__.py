@@ -2,6 +2,7 @@
 
 from zlab.patterns.async_server import async_server
 from zlab.patterns.broker import broker
+from zlab.patterns.espresso import espresso
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
@@ -42,6 +43,7 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "espresso",
     "last_value_cache",
     "suicidal_snail",
     "file_transfer",

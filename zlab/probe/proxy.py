@@ -3,7 +3,8 @@
 What passes through a proxy never comes up to Python. ``zmq_proxy_steerable`` is the same loop
 with one more socket, over which libzmq tells what it has forwarded (man page
 ``zmq_proxy_steerable``, command STATISTICS). While one of its sockets is gated, that loop is ended
-and the same is done here, message by message.
+and the same is done here, message by message; and all the time where it has a probed socket to
+capture with, of whose messages libzmq tells nothing.
 """
 
 from __future__ import annotations
@@ -150,6 +151,8 @@ def install_proxy() -> None:
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         if front is None or back is None:
             return plain(frontend, backend, capture)
+        if isinstance(capture, ProbedSocket):
+            _forward({frontend: backend, backend: frontend}, capture)
         statistics = ProxyStatistics(frontend.context, frontend, backend)
 
         def gated() -> bool:
@@ -165,16 +168,28 @@ def install_proxy() -> None:
                     result = zmq.proxy_steerable(frontend, backend, capture, statistics.inside)
                     if not statistics.ended():
                         return result
-                _forward(statistics, capture, gated)
+                ends = {frontend: backend, backend: frontend}
+                _forward(ends, capture, lambda frames, end: statistics.add(frames, forth=end is frontend), gated)
         finally:
             statistics.close()
 
     zmq.proxy = proxy
 
 
-def _forward(statistics: ProxyStatistics, capture: Any, gated: Callable[[], bool]) -> None:
-    """What ``zmq_proxy`` does, past the gates, for as long as there are any."""
-    ends = {statistics.frontend: statistics.backend, statistics.backend: statistics.frontend}
+def _forward(
+    ends: dict[ProbedSocket[Any], ProbedSocket[Any]],
+    capture: Any,
+    note: Callable[[list[bytes], ProbedSocket[Any]], None] = lambda _frames, _end: None,
+    gated: Callable[[], bool] = lambda: True,
+) -> None:
+    """What ``zmq_proxy`` does, past the gates, for as long as there are any.
+
+    Args:
+        ends: each of its two sockets, and the other.
+        capture: the socket that is sent a copy of all that passes, if any.
+        note: takes the frames of each message, and where it came in.
+        gated: whether to go on.
+    """
     poller = zmq.Poller()
     for end in ends:
         poller.register(end, zmq.POLLIN)
@@ -185,7 +200,7 @@ def _forward(statistics: ProxyStatistics, capture: Any, gated: Callable[[], bool
             if not to.poll(_PATIENCE, zmq.POLLOUT):
                 continue
             frames = end.recv_multipart()
-            statistics.add(frames, forth=end is statistics.frontend)
+            note(frames, end)
             if capture is not None:
                 capture.send_multipart(frames)
             to.send_multipart(frames)
