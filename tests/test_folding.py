@@ -11,10 +11,13 @@ from test_views import Fake, snapshot
 
 import zlab
 from zlab.ledger.snapshot import NodeState
+from zlab.views.dashboard import Dashboard
 from zlab.views.flow import Flow, figures, graph
 from zlab.views.folding import LARGE, folded, whole
 from zlab.views.layout import cards
+from zlab.views.ledger import Ledger
 from zlab.views.picture import svg
+from zlab.views.rows import rows_of
 
 LABS = [
     zlab.patterns.pipeline(workers=100),
@@ -143,6 +146,46 @@ def test_of_a_large_lab_the_figures_are_told_of_what_somebody_looks_at():
     assert json.loads(buffers[1])["links"] == {}
     small = json.loads(figures(snapshot(LABS[3])))
     assert len(small["links"]) == len(small["capacities"]) == len(LABS[3].links)
+
+
+@pytest.mark.parametrize("topology", LABS, ids=lambda t: f"{t.name}-{len(t.nodes)}")
+def test_every_link_has_its_row_or_is_part_of_one(topology):
+    for opened in ([], *([group.name] for group in folded(topology).groups), [g.name for g in folded(topology).groups]):
+        rows = rows_of(topology, opened)
+        for shown in ([r for r in rows if not r.part], [r for r in rows if not r.opened]):
+            assert sorted(i for row in shown for i in row.links) == list(range(len(topology.links)))
+        assert all(not row.groups for row in rows if row.part)
+    assert all(len(row.links) == 1 for row in rows if not row.opened), "all groups are open"
+
+
+def test_the_rows_of_the_ledger_fold_with_the_groups_and_their_figures_add_up(monkeypatch):
+    messages = []
+    monkeypatch.setattr(Ledger, "send", lambda _, content, buffers: messages.append((content, buffers)))
+    ledger = Ledger(Fake(LABS[0]))
+    ledger._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    figures, named = map(json.loads, messages[-1][1])
+    assert [(row["sender"], row["receiver"], len(row["links"])) for row in named] == [
+        ("ventilator.tasks", "worker-1…100.tasks", 100),
+        ("worker-1…100.results", "sink.inbox", 100),
+    ]
+    assert figures[0][:6] == [1200, 700, 200, {"high-water mark": 300}, {}, 0]
+    assert figures[0][7:9] == [None, None], "latencies do not add up"
+
+    ledger.opened = named[0]["groups"]  # as the browser does it
+    figures, named = map(json.loads, messages[-1][1])
+    assert len(named) == len(figures) == 202
+    assert [row["opened"] for row in named if not row["part"]] == [True, True]
+    assert [named[1]["sender"], named[1]["receiver"]] == ["ventilator.tasks", "worker-1.tasks"]
+    assert figures[1][:6] == [12, 7, 2, {"high-water mark": 3}, {}, 0]
+    assert figures[1][7] == 35e-6
+    ledger.opened = []
+    assert len(json.loads(messages[-1][1][1])) == 2
+
+
+def test_groups_open_in_the_graph_and_in_the_ledger_alike():
+    made = Dashboard(Fake(LABS[0]))
+    link = made._together
+    assert (link.source, link.target) == ((made.flow, "opened"), (made.ledger, "opened"))
 
 
 def test_no_letters_of_the_resting_picture_are_smaller_than_can_be_read():

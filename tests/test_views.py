@@ -33,14 +33,13 @@ from zlab.ledger.where import Standing
 from zlab.recording import Event
 from zlab.topology import Topology
 from zlab.views import batch, charts, folding, terminal, units
-from zlab.views.carried import Carried
 from zlab.views.commands import Commands
 from zlab.views.dashboard import Dashboard
 from zlab.views.flow import Flow, figures, graph
 from zlab.views.folding import binds, whole
 from zlab.views.lanes import lanes
 from zlab.views.layout import cards, ordered
-from zlab.views.ledger import rows
+from zlab.views.ledger import Ledger
 from zlab.views.picture import svg
 from zlab.views.view import View, keep_replies_apart
 
@@ -333,7 +332,8 @@ def test_what_the_browser_gets_is_plain_json(pattern):
         nodes=tuple(NodeFigures(n.name, NodeState.FAILED, 0, knobs={"rate": float("inf")}) for n in topology.nodes),
     )
     assert json.loads(figures(taken))["nodes"]["0"]["knobs"] == {"rate": "inf"}
-    assert len(json.loads(rows(taken, Carried(len(topology.links))))) == len(topology.links)
+    _, (told, named) = Ledger(Fake(topology)).full(taken)
+    assert len(json.loads(told)) == len(json.loads(named)) == len(topology.links)
 
 
 def test_nothing_is_sent_while_nobody_looks(lab, sent):

@@ -49,6 +49,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self.controls = Controls(source, commands=self._commands)
         self.timeline = Timeline(self.playhead)
         self.ledger = Ledger(self.playhead)
+        self._together = self._open_together()
         self.events = Log(self.playhead)
         self.sequence = SequenceDiagram(self.playhead)
         self._figure: Any = None
@@ -60,7 +61,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self._charted_at = float("-inf")
         self._recalled_at = float("-inf")
         self._before: Snapshot | None = None
-        self._replaced: list[tuple[float, Flow | Ledger]] = []
+        self._replaced: list[tuple[float, Any]] = []
         self._grid = ipywidgets.Box(self._parts())
         self._grid.add_class("zlab-grid")
         super().__init__(children=(self._grid,))
@@ -93,11 +94,17 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
             return self.controls, self.timeline, self.flow, self.events, self.sequence
         return self.controls, self.timeline, self.flow, self.ledger, self.events, self._holder, self.sequence
 
+    def _open_together(self) -> Any:
+        """Let groups open and close in the graph and in the table alike, in the browser, whatever the kernel does."""
+        return ipywidgets.jslink((self.flow, "opened"), (self.ledger, "opened"))
+
     def _grow(self) -> None:
         """Put views of all that there is by now in the place of those that were made for less."""
-        old = self.flow, self.ledger
-        self.flow = Flow(self.playhead, commands=self._commands_here, told=self._told, moved=self.flow.moved)
-        self.ledger = Ledger(self.playhead)
+        old = self.flow, self.ledger, self._together
+        kept = {"moved": self.flow.moved, "opened": self.flow.opened}
+        self.flow = Flow(self.playhead, commands=self._commands_here, told=self._told, **kept)
+        self.ledger = Ledger(self.playhead, opened=self.flow.opened)
+        self._together = self._open_together()
         self.history.grow(self._source.topology)
         self._grid.children = self._parts()
         now = monotonic()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from zlab.sockets import Socket, SocketType
     from zlab.topology import Link, Node, Topology
@@ -97,9 +97,12 @@ def whole(topology: Topology) -> Drawing:
     return _drawing(topology, [(node.name, (node,)) for node in topology.nodes])
 
 
-def folded(topology: Topology) -> Drawing:
-    """A large topology with all its groups closed; any other as it is."""
-    return _drawing(topology, list(_groups(topology).items()))
+def folded(topology: Topology, opened: Collection[str] = ()) -> Drawing:
+    """A large topology with all its groups closed but those that were opened, by name; any other as it is."""
+    groups: list[tuple[str, tuple[Node, ...]]] = []
+    for name, members in _groups(topology).items():
+        groups += [(node.name, (node,)) for node in members] if name in opened else [(name, members)]
+    return _drawing(topology, groups)
 
 
 def _groups(topology: Topology) -> Mapping[str, tuple[Node, ...]]:

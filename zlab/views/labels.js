@@ -68,9 +68,10 @@ class Labels {
   }
 
   // Find a place for each label that has room.
-  //   wanted: {number, text, lane, rank, sx, sy, ex, ey, came} each; a lower rank comes first. taken: boxes that are not to be covered.
+  //   wanted: {number, text, lane, rank, sx, sy, ex, ey, came} each; a lower rank comes first. taken: boxes that are not to be covered;
+  //   sides: where the picture begins and ends, in pixels.
   //   Returns {placed, merged, left}: labels with their `box` and `shown` text; how many another counts; how many none does.
-  place(g, wanted, taken) {
+  place(g, wanted, taken, sides = [-Infinity, Infinity]) {
     const order = wanted.map((one, i) => [one.rank - (this.kept.has(one.number) ? 0.5 : 0), i]).sort(([a, i], [b, k]) => a - b || i - k);
     const placed = [], without = [], lanes = new Map();
     // Where there are many, a label beside every other arrow would hide more than it tells.
@@ -78,7 +79,7 @@ class Labels {
     for (const [, i] of order) {
       const one = wanted[i], beside = lanes.get(one.lane) ?? [];
       const crowded = one.rank > 1 && beside.some((other) => Math.abs(other.sy - one.sy) < apart && Math.abs(other.ey - one.ey) < apart);
-      const box = crowded ? null : this.room(g, one, taken);
+      const box = crowded ? null : this.room(g, one, taken, sides);
       if (!box) { without.push(one); continue; }
       placed.push(Object.assign(one, { box: taken.add(box), more: 0 }));
       lanes.set(one.lane, [...beside, one]);
@@ -98,7 +99,7 @@ class Labels {
     return { placed, merged: without.length - left, left };
   }
 
-  room(g, one, taken) {
+  room(g, one, taken, sides) {
     const { sx, sy, ex, ey, came } = one, right = ex > sx;
     if (!came) { // beside the end of what is broken
       const wide = this.width(g, this.fit(g, one.text, 400)) + 6;
@@ -106,12 +107,14 @@ class Labels {
       one.share = 0;
       return taken.free(box) ? box : null;
     }
-    const long = Math.hypot(ex - sx, ey - sy), room = long - 20;
+    // The part of the arrow that is in sight, as shares of it.
+    const [from, to] = sides.map((x) => Math.max(0, Math.min(1, (x - sx) / (ex - sx || 1)))).sort((a, b) => a - b);
+    const long = Math.hypot(ex - sx, ey - sy), room = (to - from) * long - 20;
     if (room < LEAST_ROOM) return null;
     const angle = Math.atan2((ey - sy) * (right ? 1 : -1), Math.abs(ex - sx)), text = this.fit(g, one.text, room);
     const wide = this.width(g, text) + 4;
     for (const share of this.kept.has(one.number) ? [this.kept.get(one.number), ...SHARES] : SHARES) {
-      const within = Math.max(wide / 2 + 6, Math.min(long - wide / 2 - 10, share * long)) / long; // no longer than its arrow
+      const within = Math.max(from + (wide / 2 + 6) / long, Math.min(to - (wide / 2 + 10) / long, share)); // no longer than its arrow
       const x = sx + within * (ex - sx) + 7.5 * Math.sin(angle), y = sy + within * (ey - sy) - 7.5 * Math.cos(angle);
       const box = boxAt(x, y, wide, TALL, angle);
       if (!taken.free(box)) continue;

@@ -1,4 +1,4 @@
-// The ledger: a row for each link; only what has changed is written.
+// The ledger: a row for each link, or for many until their group is opened; only what has changed is written.
 
 const COLUMNS = [
   ["link", "Sender and receiver"],
@@ -15,18 +15,76 @@ const COLUMNS = [
 
 function render({ model, el, signal }) {
   const body = make("tbody");
-  const rows = model.get("links").map(([sender, receiver]) => {
-    const name = make("th.zlab-link", { scope: "row", title: `${sender} → ${receiver}` }, make("span.zlab-kinds"), ...half(sender), make("i", {}, "→"), ...half(receiver));
-    const cells = COLUMNS.slice(1).map(() => make("td"));
-    body.append(make("tr", {}, name, ...cells));
-    return Object.assign(cells, { dots: name.firstChild, kinds: "" });
-  });
+  const known = new Map(); // rows by what they are of, so that one that stays keeps its place, its figures and the keyboard
+  let rows = [], lit = null;
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
   const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
-  // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
-  const pairs = new Set(model.get("links").map((ends) => ends.map((end) => end.slice(0, end.lastIndexOf("."))).join(" ")));
-  table.classList.toggle("zlab-plain", pairs.size === rows.length);
-  el.append(make("div.zlab-panel.zlab-ledger", {}, table));
+  const panel = make("div.zlab-panel.zlab-ledger", {}, table);
+  el.append(panel);
+
+  // A row is a link, or many of them until their group is opened, here or in the graph.
+  function lay(told) {
+    rows = told.map((row) => {
+      const key = `${row.sender} ${row.receiver} ${row.part}`, cells = known.get(key) ?? fresh(row);
+      known.set(key, cells);
+      cells.links = row.links;
+      cells.groups = row.groups;
+      if (cells.unfolds) {
+        cells.unfolds.setAttribute("aria-expanded", String(row.opened));
+        write(cells.unfolds.firstChild, row.opened ? "▾" : "▸");
+      }
+      return cells;
+    });
+    const held = document.activeElement;
+    body.replaceChildren(...rows.map((cells) => cells.row));
+    if (held !== document.activeElement && body.contains(held)) held.focus({ preventScroll: true });
+    // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
+    const pairs = new Set(told.map(({ sender, receiver, part }) => `${node(sender)} ${node(receiver)} ${part}`));
+    table.classList.toggle("zlab-plain", pairs.size === rows.length);
+    light();
+  }
+
+  function fresh({ sender, receiver, links, groups, part }) {
+    const cells = COLUMNS.slice(1).map(() => make("td")), dots = make("span.zlab-kinds");
+    const name = [...half(sender), make("i", {}, "→"), ...half(receiver)];
+    const th = make(`th.zlab-link${part ? ".zlab-part" : ""}`, { scope: "row", title: `${sender} → ${receiver}` });
+    let unfolds = null;
+    if (groups.length) {
+      th.title += `: ${count(links.length)} links; click for each`;
+      unfolds = make("button.zlab-unfold", { type: "button" }, make("b", { "aria-hidden": "true" }), dots, ...name, make("span.zlab-soft", {}, ` · ${count(links.length)}`));
+      unfolds.addEventListener("click", () => toggle(cells));
+      th.append(unfolds);
+    } else th.append(dots, ...name);
+    const row = make("tr", {}, th, ...cells);
+    return Object.assign(cells, { row, dots, unfolds, kinds: "" });
+  }
+
+  function toggle({ groups, unfolds }) {
+    const on = unfolds.getAttribute("aria-expanded") === "false", others = model.get("opened").filter((name) => !groups.includes(name));
+    model.set("opened", on ? [...others, ...groups] : others);
+    model.save_changes();
+  }
+
+  // The journey of a message that is followed: the links by which it went.
+  function light() {
+    let first = null;
+    for (const { row, links } of rows) {
+      const on = Boolean(lit && links.some((i) => lit.has(i)));
+      row.classList.toggle("zlab-lit", on);
+      if (on) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+      if (on) first ??= row;
+    }
+    if (!first) return;
+    const top = first.offsetTop - head.offsetHeight, below = first.offsetTop + first.offsetHeight;
+    if (top < panel.scrollTop || below > panel.scrollTop + panel.clientHeight) panel.scrollTop = top - 8; // the page stays where it is
+  }
+  const unfollow = onFollow(el, (hops) => {
+    lit = hops && linksOf(model.get("links"), hops);
+    light();
+  });
+
+  function node(socket) { return socket.slice(0, socket.lastIndexOf(".")); }
 
   function half(socket) {
     const dot = socket.lastIndexOf(".");
@@ -51,9 +109,11 @@ function render({ model, el, signal }) {
     if (cell.title !== title) cell.title = title;
   }
 
+  const single = ({ links }) => (links.length > 1 ? "of several links it does not add up: open them" : "");
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
   const wire = attach({ model, el, signal }, {
     message(content, buffers) {
+      if (buffers[1]) lay(json(buffers[1]));
       json(buffers[0]).forEach((row, i) => {
         const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds] = row;
         const cells = rows[i];
@@ -71,14 +131,17 @@ function render({ model, el, signal }) {
         put(cells[4], sum(lost) ? `${count(sum(lost))}` : "0", sum(lost) ? "zlab-warm" : "zlab-calm", reasons(lost));
         put(cells[5], unaccounted ? count(unaccounted) : "0 ✓", unaccounted ? "zlab-loud" : "zlab-good");
         put(cells[6], rate(flow), flow ? "" : "zlab-calm");
-        put(cells[7], p50 === null ? "–" : seconds(p50), p50 === null ? "zlab-calm" : "");
-        put(cells[8], p99 === null ? "–" : seconds(p99), p99 === null ? "zlab-calm" : "");
+        put(cells[7], p50 === null ? "–" : seconds(p50), p50 === null ? "zlab-calm" : "", single(cells));
+        put(cells[8], p99 === null ? "–" : seconds(p99), p99 === null ? "zlab-calm" : "", single(cells));
       });
       hold();
     },
     lost() { el.classList.add("zlab-lost"); },
   });
-  return () => wire.dispose();
+  return () => {
+    unfollow();
+    wire.dispose();
+  };
 }
 
 export default { render };

@@ -1,12 +1,14 @@
-"""The ledger as a table: a row for each link, updated in place."""
+"""The ledger as a table: a row for each link, or for each group of them, updated in place."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from zlab.views import rows
 from zlab.views.carried import Carried
 from zlab.views.view import View, script
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Ledger(View):
-    """Where the messages of each link are."""
+    """Where the messages of each link are; of a large lab, of each lane, until its group is opened."""
 
     _esm = script("ledger.js")
     fixed = True
@@ -27,49 +29,49 @@ class Ledger(View):
 
     links: Any = traitlets.List().tag(sync=True)
     """The links' names: [sender, receiver] of each."""
+    opened: Any = traitlets.List().tag(sync=True)
+    """The groups that a person opened, here or in the graph, by name."""
 
     def __init__(self, source: Source, **rest: Any) -> None:
         """Name the rows."""
         self._last = b""
         self._carried = Carried(len(source.topology.links))
+        self._rows = rows.rows_of(source.topology, rest.get("opened", ()))
         super().__init__(source, links=[[link.sender, link.receiver] for link in source.topology.links], **rest)
+        self.observe(self._fold, "opened")
+
+    def _fold(self, _: object) -> None:
+        with self._lock:
+            self._rows = rows.rows_of(self._topology, self.opened)
+            if self.visible and not self.outgrown:
+                self._publish("full", self.full(self._source.snapshot()))
 
     def collect(self, snapshot: Snapshot) -> None:
         """Learn what each link carries."""
         self._carried.add(snapshot)
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
-        """All rows."""
-        self._last = rows(snapshot, self._carried)
-        return {"kinds": list(snapshot.kinds)}, [self._last]
+        """What the rows are, and all their figures."""
+        self._last = self._figures(snapshot)
+        named = [asdict(row) for row in self._rows]
+        return {"kinds": list(snapshot.kinds)}, [self._last, _packed(named)]
 
     def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
-        """All rows, when one has changed."""
-        fresh = rows(snapshot, self._carried)
+        """All figures, when one has changed."""
+        fresh = self._figures(snapshot)
         if fresh == self._last:
             return None
         self._last = fresh
         return {"kinds": list(snapshot.kinds)}, [fresh]
 
+    def _figures(self, snapshot: Snapshot) -> bytes:
+        """The figures of the rows, and the kinds of the messages of each."""
+        links = snapshot.links
+        return _packed(
+            [rows.figures([links[i] for i in row.links], self._carried.kinds(row.links)) for row in self._rows]
+        )
 
-def rows(snapshot: Snapshot, carried: Carried) -> bytes:
-    """The table's figures as JSON, in the order of its columns, and the kinds of each link's messages."""
-    table = [
-        [
-            link.expected,
-            link.delivered,
-            link.queued,
-            {k: n for k, n in link.dropped.items() if n},
-            {k: n for k, n in link.lost.items() if n},
-            link.unaccounted,
-            round(link.rate, 2),
-            float(f"{link.latency.p50:.3g}") if link.latency else None,
-            float(f"{link.latency.p99:.3g}") if link.latency else None,
-            link.uncertain,
-            link.capacity,
-            link.filtered,
-            carried.kinds((i,)),
-        ]
-        for i, link in enumerate(snapshot.links)
-    ]
-    return json.dumps(table, separators=(",", ":")).encode()
+
+def _packed(value: Any) -> bytes:
+    # In bytes, for ipykernel walks through all that is not.
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -99,7 +99,7 @@ function drawSequence(g, arrows, lab, view, sight, look) {
   drawArrows(g, arrows, lab, near, segments, style, { alpha: 1, width: 3.2 });
   const taken = new Taken(), marks = placeMarks(g, sight.marks, width, taken);
   g.font = `${LABELLED}px ${LETTERS}`;
-  sight.labels = look.labels.place(g, wantedLabels(arrows, lab, shown, segments, near), taken);
+  sight.labels = look.labels.place(g, wantedLabels(arrows, lab, shown, segments, near), taken, [GUTTER, width]);
   drawLabels(g, sight.labels, style, page);
   drawMarks(g, view, marks, style, page);
   g.restore();
