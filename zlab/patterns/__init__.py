@@ -1,6 +1,7 @@
 """Patterns of the ZeroMQ Guide: each builds a `zlab.Topology`, and can be tried and judged."""
 
 from zlab.patterns.async_server import async_server
+from zlab.patterns.black_box import black_box
 from zlab.patterns.broker import broker
 from zlab.patterns.espresso import espresso
 from zlab.patterns.exclusive_pair import exclusive_pair
@@ -19,6 +20,8 @@ from zlab.patterns.pub_sub import pub_sub
 from zlab.patterns.pubsub_envelopes import pubsub_envelopes
 from zlab.patterns.relay import relay
 from zlab.patterns.request_reply import request_reply
+from zlab.patterns.router_to_dealer import router_to_dealer
+from zlab.patterns.router_to_req import router_to_req
 from zlab.patterns.simple_pirate import simple_pirate
 from zlab.patterns.streamer import streamer
 from zlab.patterns.suicidal_snail import suicidal_snail
@@ -37,6 +40,8 @@ __all__ = [  # noqa: RUF022
     "forwarder",
     "kill_signaling",
     "streamer",
+    "router_to_req",
+    "router_to_dealer",
     "load_balancing_broker",
     "async_server",
     "lazy_pirate",
@@ -46,6 +51,7 @@ __all__ = [  # noqa: RUF022
     "espresso",
     "last_value_cache",
     "suicidal_snail",
+    "black_box",
     "file_transfer",
 ]
 

@@ -59,3 +59,16 @@ def slow(node: str, seconds: float = 0.1, *, messages: int = ENOUGH) -> Callable
             lab.wait(messages=messages, timeout=WITHIN)
 
     return inject
+
+
+def burst(node: str, times: float = 10.0, *, seconds: float = 0.5) -> Callable[[Lab], None]:
+    """Have this node send so many times as fast, for so long."""
+
+    def inject(lab: Lab) -> None:
+        usual: float = getattr(lab.topology[node].function, "rate")  # noqa: B009 - not every function has one
+        lab.tune(node, rate=times * usual)
+        over = lab.snapshot().at + seconds
+        lab.wait(until=lambda now: now.at >= over, timeout=WITHIN)
+        lab.tune(node, rate=usual)
+
+    return inject
