@@ -56,6 +56,9 @@ def test_importing_it_is_quick() -> None:
     """pandas, plotly and the rest are imported by what needs them."""
     program = "import sys, time; t = time.process_time(); import zlab; print(time.process_time() - t, *sys.modules)"
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as for a user, it is compiled once
-    runs = [subprocess.check_output([sys.executable, "-c", program], text=True, env=kept).split() for _ in range(4)]
-    assert not {"pandas", "plotly", "ipywidgets", "networkx", "IPython", "jupyterlab", "rich"} & set(runs[0])
-    assert min(float(run[0]) for run in runs) < 0.3  # seconds of the processor, which others' load leaves alone
+    took = []
+    while len(took) < 12 and min(took, default=1) >= 0.3:  # the first compiles it; others slow the processor down
+        seconds, *modules = subprocess.check_output([sys.executable, "-c", program], text=True, env=kept).split()
+        assert not {"pandas", "plotly", "ipywidgets", "networkx", "IPython", "jupyterlab", "rich"} & set(modules)
+        took.append(float(seconds))
+    assert min(took) < 0.3  # seconds of the processor
