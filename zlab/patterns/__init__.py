@@ -25,6 +25,7 @@ from zlab.patterns.router_to_req import router_to_req
 from zlab.patterns.simple_pirate import simple_pirate
 from zlab.patterns.streamer import streamer
 from zlab.patterns.suicidal_snail import suicidal_snail
+from zlab.patterns.transport_bridge import transport_bridge
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -38,6 +39,7 @@ __all__ = [  # noqa: RUF022
     "node_coordination",
     "pubsub_envelopes",
     "forwarder",
+    "transport_bridge",
     "kill_signaling",
     "streamer",
     "router_to_req",
