@@ -15,7 +15,8 @@ from labs import eventually
 
 from zlab.probe import install_proxy, probe
 from zlab.probe.keys import key_of
-from zlab.recording import TRACE_LIMIT, Direction, Recording, Recordings
+from zlab.recording import TRACE_LIMIT, Direction, Recording
+from zlab.recordings import Recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from operator import attrgetter
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 TRACE_LIMIT = 400
@@ -44,6 +41,8 @@ class Event:
     """What a person needs to know: a URL, a reason, a traceback."""
 
 
+AUDIENCES = 1_000
+"""Times at which a publisher had an audience that are remembered, so that no gap between them is taken for one."""
 SHOWN = 4096
 """Bytes of a frame that are kept so that a person can look at it."""
 LEAN = np.dtype([(name, np.int64) for name in ("time", "done", "rank", "key", "size", "direction")] + [("head", "V64")])
@@ -155,6 +154,10 @@ class _Unmetered:
         return b"", 0
 
 
+def _unheard(*_: object) -> None:
+    """Stand for what a probe is told whose socket has closed."""
+
+
 @dataclass(slots=True, eq=False)
 class Ask:
     """A set of prefixes that subscribers ask a publisher for: however many ask for it, it is counted once."""
@@ -251,7 +254,11 @@ class Recording:
     asked: Asked = field(default_factory=Asked)
     """What these ask for; replaced as a whole likewise."""
     aimed: list[Filter] = field(default_factory=list)
-    """All filters that this publisher has ever had."""
+    """Filters that this publisher has been given and that the ledger has not heard of yet."""
+    audience: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=AUDIENCES))
+    """When anybody at all subscribed: what it had sent when the first came and when the last went, or inf; the last."""
+    over: bool = False
+    """Whether its socket has closed."""
     subscriptions: tuple[bytes, ...] = ()
     """What this subscriber asked for."""
     counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
@@ -276,175 +283,26 @@ class Recording:
         """The socket's full name, ``node.socket``."""
         return f"{self.node}.{self.socket}"
 
+    def heard(self, rank: int) -> bool:
+        """Whether anybody subscribed when this publisher sent its so-manieth message."""
+        return any(began < rank <= ended for began, ended in tuple(self.audience))
+
+    def take_aimed(self) -> list[Filter]:
+        """Take the filters that have come since the last call, but those of subscribers that have no place yet."""
+        aimed = self.aimed[:]
+        del self.aimed[: len(aimed)]
+        self.aimed.extend([each for each in aimed if not each.receiver.node][-AUDIENCES:])
+        return [each for each in aimed if each.receiver.node]
+
+    def let_go(self) -> None:
+        """Let go of all that the probe has made, once the socket has closed and what it has traced has been taken."""
+        self.watch, self.tell, self.ask = _unheard, _unheard, _unheard
+        self.meter = _Unmetered(self.meter.thread)
+        self.trace, self.forwarded = [], None
+
     def drain(self) -> Batch:
         """Take what was traced since the last call; the writer may go on meanwhile."""
         traces = self.trace[:]
         del self.trace[: len(traces)]
         store, used = self.meter.drain()
         return Batch(traces, np.frombuffer(store, LEAN, used) if used else _NO_ROWS)
-
-
-def _same(counts: Counts) -> Counts:
-    return counts
-
-
-@dataclass(frozen=True, slots=True)
-class Facing:
-    """A subscriber that faces a publisher, by the topology."""
-
-    receiver: str
-    """The full name of the subscriber's socket."""
-    binds: bool
-    """Whether it is the publisher that binds."""
-    reconnects: bool
-    """Whether ZeroMQ connects again when the binding side comes back: not over inproc."""
-
-    def joins(self, publisher: Recording, receiver: Recording) -> bool:
-        """Whether these two lives of theirs can meet."""
-        binding, connecting = (publisher, receiver) if self.binds else (receiver, publisher)
-        return self.reconnects or connecting.epoch >= binding.epoch
-
-
-class Recordings:
-    """All recordings of one lab: the live ones, and those whose socket has closed."""
-
-    def __init__(
-        self,
-        facing: Mapping[str, tuple[Facing, ...]],
-        *,
-        key: Key | None = None,
-        trace_limit: int = TRACE_LIMIT,
-        complain: Callable[[Recording, str], None] = lambda _recording, _what: None,
-    ) -> None:
-        """Start empty.
-
-        Args:
-            facing: for each publisher's full name, the subscribers that face it.
-            key: what makes a message itself; None for its last frame.
-            trace_limit: records that a socket writes between two visits of the clock.
-            complain: told where the key function fails, once for each socket.
-        """
-        self.key = key
-        self.trace_limit = trace_limit
-        self.complain = complain
-        self.epoch = 0
-        """How many restarts there have been."""
-        self._facing = facing
-        self._faced: dict[str, list[str]] = {}
-        for publisher, subscribers in facing.items():
-            for subscriber in subscribers:
-                self._faced.setdefault(subscriber.receiver, []).append(publisher)
-        self._named: dict[str, Recording] = {}
-        self._lock = Lock()
-        self.live: tuple[Recording, ...] = ()
-        self.retired: tuple[Recording, ...] = ()
-        self.multipart = False
-
-    def add(self, recording: Recording) -> None:
-        """Note a socket that has opened."""
-        with self._lock:
-            recording.epoch = self.epoch
-            self.live = (*self.live, recording)
-            self._named[recording.name] = recording
-            if self.multipart:
-                recording.ask()
-            self._aim_at(recording)
-
-    def retire(self, recording: Recording) -> None:
-        """Note a socket that has closed; its counts stay."""
-        with self._lock:
-            if recording not in self.live:
-                return
-            self.live = tuple(r for r in self.live if r is not recording)
-            self.retired = (*self.retired, recording)
-            self._named.pop(recording.name, None)
-            self._aim_at(recording)
-
-    @property
-    def known(self) -> tuple[Recording, ...]:
-        """The live sockets that have a place in the topology."""
-        return self.live
-
-    def take_retired(self) -> dict[Recording, Counts]:
-        """Sockets that have closed since the last call, with their last counts."""
-        with self._lock:
-            retired, self.retired = self.retired, ()
-        final = {recording: recording.counts() for recording in retired}
-        for recording, counts in final.items():
-            # Let go of the socket that the probe's closures hold.
-            recording.counts = partial(_same, counts)
-            recording.watch = lambda _mask, _gated, _rich: None
-            recording.ask = lambda: None
-            recording.tell = lambda _asked: None
-        return final
-
-    def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
-        """Note all that a subscriber now asks for."""
-        with self._lock:
-            recording.subscriptions = prefixes
-            for publisher in self.live:
-                if any(known.receiver is recording for known in publisher.filters):
-                    _ask(publisher)
-
-    def option(self, recording: Recording, option: int, value: object) -> None:
-        """Hear that a socket option was set; a lab that made the socket knows."""
-
-    def bound(self, recording: Recording, url: str) -> None:
-        """Hear that a socket has bound; a lab that made the socket knows."""
-
-    def connected(self, recording: Recording, url: str) -> None:
-        """Hear that a socket has connected; a lab that made the socket knows."""
-
-    def hide(self, url: str) -> None:
-        """Hear of an address that is no part of the topology."""
-
-    def announce_multipart(self) -> None:
-        """From now on some messages have several frames: every probe asks after each frame."""
-        with self._lock:
-            self.multipart = True
-            for recording in self.live:
-                recording.ask()
-
-    def _aim_at(self, changed: Recording) -> None:
-        for name in (changed.name, *self._faced.get(changed.name, ())):
-            if name in self._named:
-                publisher = self._named[name]
-                receivers = (
-                    r
-                    for facing in self._facing.get(publisher.name, ())
-                    if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
-                )
-                aim(publisher, receivers)
-
-
-def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
-    """Let a publisher's probe count what matches each of these subscribers, and no others."""
-    known: dict[Recording, list[Filter]] = {}  # several where they meet at several endpoints
-    for each in publisher.filters:
-        known.setdefault(each.receiver, []).append(each)
-    # A subscriber whose socket has closed is matched no more; its filter lives on in `aimed`.
-    sent = publisher.counts().sent
-    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, sent) for r in receivers)
-    if set(wanted) != set(publisher.filters):
-        for gone in set(publisher.filters) - set(wanted):
-            gone.turn_to(Ask(gone.prefixes))  # which nobody counts
-            gone.ended = sent
-        publisher.filters = wanted
-        publisher.aimed.extend(f for f in wanted if f not in publisher.aimed)
-        _ask(publisher)
-
-
-def _ask(publisher: Recording) -> None:
-    """Let a publisher's probe look up what its subscribers ask for now."""
-    wanted = {each: tuple(sorted(set(each.receiver.subscriptions))) for each in publisher.filters}
-    known = {each.prefixes: each.asks[0] for each in publisher.filters}
-    asks = {prefixes: known.get(prefixes) or Ask(prefixes) for prefixes in wanted.values() if prefixes}
-    single: dict[int, dict[bytes, Ask]] = {}
-    for prefixes, ask in asks.items():
-        if len(prefixes) == 1:
-            single.setdefault(len(prefixes[0]), {})[prefixes[0]] = ask
-    publisher.asked = Asked(tuple(single.items()), tuple(a for p, a in asks.items() if len(p) > 1))
-    publisher.tell(publisher.asked)
-    for each, prefixes in wanted.items():
-        if each.asks[0] is not asks.get(prefixes) and (each.prefixes or prefixes):
-            each.turn_to(asks.get(prefixes) or Ask(()))

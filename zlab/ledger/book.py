@@ -196,6 +196,9 @@ class Book:
             self._note_late(worked.matches, worked.late)
             flights += self._note(worked.matches, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         self._subscribers.update(reading, retired)
+        self._subscribers.fold(self._is_alone, self._is_exact)
+        if self._matcher.lives.crowded:
+            self._matcher.forget(self.journeys.let_go_lives(self._matcher.under_way(), reading.second))
         self._second = second
         self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
         self._note_empty(now)
@@ -295,11 +298,19 @@ class Book:
             return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
         return self._subscribers.row(
             link,
-            alone=self._publishers[link.receiver] == 1,
+            alone=self._is_alone(link.receiver),
             capacity=self._capacities[index],
-            exact_capacity=link.endpoint in self._inproc and index not in self._changed,
+            exact_capacity=self._is_exact(link.sender, link.receiver, index),
             stopped=stopped,
         )
+
+    def _is_alone(self, subscriber: str) -> bool:
+        return self._publishers[subscriber] == 1
+
+    def _is_exact(self, publisher: str, subscriber: str, index: int = -1) -> bool:
+        """Whether it is known to the message what a link of these two can hold."""
+        index = index if index >= 0 else next(iter(self._index[publisher, subscriber]), -1)
+        return index >= 0 and self.topology.links[index].endpoint in self._inproc and index not in self._changed
 
     def _strange_row(self, link: Link) -> Row:
         if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known

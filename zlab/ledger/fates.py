@@ -91,7 +91,7 @@ class Fates:
     def _of_published(self, hop: Hop, place: _Place) -> str:
         """A publisher's message to one life of one subscriber: they come in the order of their sending."""
         first = self._first.get(hop.life) if hop.life is not None else None
-        ended = any(f.receiver is hop.life and f.ended is not None for f in hop.crossing.recording.aimed)
+        ended = hop.life is not None and hop.life.over
         if not place.overtaken and not ended:
             if not place.delivered and place.queued and set(place.reasons) == {_FULL}:
                 # Nothing has been read yet, and a full queue drops what comes last.

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 HOP_LIMIT = 2_000
 """Hops that are remembered; older ones are let go."""
-_LITTLE = 1_000  # hops below which the next tick's are written behind them
+_TABLES = 50  # that they are kept in, at least: what the oldest has let go of is kept until the last of it goes
+_LITTLE = 1_000  # hops below which the next tick's are written behind them, at the most
 _PUBLISHERS = {"PUB", "XPUB"}
 
 
@@ -143,6 +144,7 @@ class Journeys:
         self._names = matcher.ways.names
         self._proxied = proxied
         self._limit = limit
+        self._little = min(_LITTLE, limit // _TABLES)
         self._lock = Lock()
         self._tables: deque[_Hops] = deque()
         self._count = 0
@@ -177,7 +179,7 @@ class Journeys:
 
     def _append(self, table: _Hops) -> None:
         self._count += len(table)
-        if self._tables and len(self._tables[-1]) + len(table) <= _LITTLE:
+        if self._tables and len(self._tables[-1]) + len(table) <= self._little:
             table = _Hops.joined([self._tables.pop(), table])
         self._tables.append(table)
 
@@ -209,12 +211,13 @@ class Journeys:
     def hops(self) -> Sequence[Hop]:
         """All that are remembered, in the order in which they were sent; each is made when it is looked at."""
         with self._lock:
-            return _Made(self, _Hops.joined(list(self._tables)))
+            return _Made(self, _Hops.joined(list(self._tables)), self._lives.recordings)
 
     def of(self, message: int) -> Sequence[Hop]:
         """Those of one message, in the order in which they were sent."""
         with self._lock:
-            return _Made(self, _Hops.joined([table[table.message == message] for table in self._tables]))
+            table = _Hops.joined([table[table.message == message] for table in self._tables])
+            return _Made(self, table, self._lives.recordings)
 
     def known_by(self, key: int) -> list[int]:
         """The messages of which a hop had this key, the oldest first."""
@@ -238,13 +241,27 @@ class Journeys:
         wanted = np.fromiter(numbers, np.int64)
         with self._lock:
             here = [table[rows[rows < len(table)]] for table, rows, _ in self._places(wanted)]
+            lives = self._lives.recordings
         chosen = _Hops.joined([each[each.received > 0] for each in here] if arrived else here)
-        return list(zip(chosen.number.tolist(), _Made(self, chosen), strict=True))
+        return list(zip(chosen.number.tolist(), _Made(self, chosen, lives), strict=True))
 
     def numbers_of(self, message: int) -> list[int]:
         """The numbers of the hops of one message."""
         with self._lock:
             return [n for table in self._tables for n in table.number[table.message == message].tolist()]
+
+    def let_go_lives(self, under_way: Flags, open_: Iterable[Recording]) -> list[int]:
+        """Let go of the sockets that have closed and of which no hop is remembered any more; returns their numbers.
+
+        Args:
+            under_way: by number, those that the matching still knows something of.
+            open_: those that have not closed, or not been read to their end.
+        """
+        with self._lock:
+            for table in self._tables:
+                for column in (table.life, table.target, table.receiver):
+                    under_way[column[column >= 0]] = True
+            return self._lives.let_go(under_way, open_)
 
     def arrived(self) -> tuple[dict[tuple[str, str], int], dict[Recording, int]]:
         """When the last one that has arrived was sent, by sender and receiver; and the first, by life of the receiver.
@@ -255,10 +272,10 @@ class Journeys:
         first: dict[Recording, int] = {}
         with self._lock:
             tables = [table[table.received > 0] for table in self._tables]
+            lives = self._lives.recordings
         came = _Hops.joined(tables)
         if not len(came):
             return last, first
-        lives = self._lives.recordings
         width = len(lives)
         ways, number = np.unique(came.life * width + came.receiver, return_inverse=True)
         latest, earliest = np.zeros(ways.size, np.int64), np.full(ways.size, np.iinfo(np.int64).max)
@@ -273,8 +290,8 @@ class Journeys:
 
     # --- what is made of it --------------------------------------------------------------------
 
-    def crossing(self, table: _Hops, row: int) -> Sent:
-        """The send of one row of a table, as an object."""
+    def crossing(self, table: _Hops, row: int, lives: Sequence[Recording]) -> Sent:
+        """The send of one row of a table, as an object; with the sockets by number, as they were then."""
         trace = table.rich[row]
         if trace is None:
             trace = lean(
@@ -289,7 +306,7 @@ class Journeys:
         follows = table.follows.item(row)
         cause = Cause(self._names[table.follows_at[row]], follows, table.unchanged.item(row)) if follows else None
         return Sent(
-            recording=self._lives.recordings[table.life[row]],
+            recording=lives[table.life[row]],
             trace=trace,
             message=table.message.item(row),
             hop=table.hop.item(row),
@@ -301,13 +318,13 @@ class Journeys:
             else table.ambiguous.item(row),
         )
 
-    def make(self, table: _Hops, row: int, crossing: Sent) -> Hop:
-        """One row of a table, as an object."""
+    def make(self, table: _Hops, row: int, crossing: Sent, lives: Sequence[Recording]) -> Hop:
+        """One row of a table, as an object; likewise."""
         sender, received, life = crossing.sender, table.received.item(row), None
         if table.receiver[row] >= 0:
-            life = self._lives.recordings[table.receiver[row]]
+            life = lives[table.receiver[row]]
         elif table.target[row] >= 0:
-            life = self._lives.recordings[table.target[row]]
+            life = lives[table.target[row]]
         targets, receiver, fate = self._targets.get(sender, []), "", ""
         if life is not None:
             receiver = life.name
@@ -329,8 +346,8 @@ class Journeys:
 class _Made(Sequence[Hop]):
     """Hops of a table, each made when it is looked at."""
 
-    def __init__(self, journeys: Journeys, table: _Hops) -> None:
-        self._journeys, self._table = journeys, table
+    def __init__(self, journeys: Journeys, table: _Hops, lives: Sequence[Recording]) -> None:
+        self._journeys, self._table, self._lives = journeys, table, lives
         self._crossings: dict[int, Sent] = {}  # one of what was sent to several
 
     def __len__(self) -> int:
@@ -345,11 +362,12 @@ class _Made(Sequence[Hop]):
             return [self[i] for i in range(*row.indices(len(self)))]
         row = range(len(self))[row]
         if self._table.target[row] < 0:
-            return self._journeys.make(self._table, row, self._journeys.crossing(self._table, row))
+            crossing = self._journeys.crossing(self._table, row, self._lives)
+            return self._journeys.make(self._table, row, crossing, self._lives)
         number = self._table.sent.item(row)
         if number not in self._crossings:
-            self._crossings[number] = self._journeys.crossing(self._table, row)
-        return self._journeys.make(self._table, row, self._crossings[number])
+            self._crossings[number] = self._journeys.crossing(self._table, row, self._lives)
+        return self._journeys.make(self._table, row, self._crossings[number], self._lives)
 
 
 def _hops(worked: Worked) -> _Hops:
@@ -385,6 +403,4 @@ def _hops(worked: Worked) -> _Hops:
 
 
 def _for_nobody(crossing: Sent) -> str:
-    rank = crossing.trace.rank
-    heard = any(f.began < rank and (f.ended is None or rank <= f.ended) for f in crossing.recording.aimed)
-    return "filtered" if heard else "dropped: no subscriber"
+    return "filtered" if crossing.recording.heard(crossing.trace.rank) else "dropped: no subscriber"

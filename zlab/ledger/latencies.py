@@ -55,7 +55,7 @@ class Latencies:
             at: the time of the tick, in seconds since the lab started.
         """
         self.links[link].put(latencies, places)
-        self._recent[link].append((at, latencies[-_SHOWN:]))
+        self._recent[link].append((at, latencies[-_SHOWN:].copy()))  # not a view that would keep them all
 
     def enter_paths(self, took: Ints, ways: Ints, names: dict[int, str]) -> None:
         """Count what came to its end.

@@ -42,7 +42,8 @@ LATE_LIMIT = 2_000
 """Journeys that began late and are remembered for that."""
 PART = 50_000
 """Traces of one socket that are worked on at a time."""
-_PATIENCE = 30 * 10**9  # nanoseconds: what has not arrived by then is no longer looked for
+PATIENCE = 30 * 10**9
+"""Nanoseconds: what has not arrived by then is no longer looked for."""
 _LITTLE = 1_000  # traces of a socket that are put together with those of others
 HOLD = 20 * 10**6
 """Nanoseconds that a trace is kept before it is worked on: a sender writes it down after the message has left."""
@@ -187,6 +188,26 @@ class Matcher:
             oldest = min((held for held in self._held if held), key=lambda held: int(held[0].time[0]))
             gone += len(oldest.pop(0))
         return gone
+
+    def under_way(self) -> Flags:
+        """By the number of each life, whether something of it is still under way."""
+        used = np.zeros(len(self.lives.recordings), np.bool_)
+        for table in (*self._held[0], *self._held[1]):
+            used[table.life] = True
+        used[self._offered.life] = True
+        used[self._offered.target[self._offered.target >= 0]] = True
+        return used
+
+    def forget(self, lives: Iterable[int]) -> None:
+        """Know no more of these lives, whose numbers others may get; nor of filters that nothing is under way by."""
+        self.pace.forget(lives)
+        number = self._offered.filter
+        kept = np.unique(number[number >= 0])
+        place = np.full(len(self.filters) + 1, -1)  # one more for -1
+        place[kept] = np.arange(kept.size)
+        self._offered.filter = place[number]
+        self.filters = [self.filters[each] for each in kept.tolist()]
+        self._filter_numbers = {each: n for n, each in enumerate(self.filters)}
 
     # --- what is worked on ---------------------------------------------------------------------
 
@@ -370,7 +391,7 @@ class Matcher:
 
     def _remember(self, every: Offered, crossings: Crossings, found: tuple[Ints, Ints], now: int) -> None:
         place, taken = found
-        left = every.time >= now - _PATIENCE
+        left = every.time >= now - PATIENCE
         left[taken] = False
         kept = np.flatnonzero(left)[-PENDING_LIMIT:]
         self._offered, self._crossings = every[kept], crossings[place[kept]]

@@ -16,7 +16,7 @@ import numpy as np
 from zlab.ledger.grouping import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from zlab.ledger.columns import Ints
     from zlab.ledger.lives import Lives
@@ -62,6 +62,11 @@ class Pace:
             self._steered[-1] = self._steered[-1][0], now
         elif steered:
             self._steered.append((before, now))
+
+    def forget(self, lives: Iterable[int]) -> None:
+        """Know no more of these lives, by their numbers."""
+        for life in lives:
+            self._last.pop(life, None)
 
     def omitted(self, sends: Traced) -> tuple[Ints, Ints, Ints]:
         """Which messages came late because their source was held up.

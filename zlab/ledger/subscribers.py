@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zlab.ledger.exchange import Row, plus
 from zlab.ledger.grouping import runs
-from zlab.ledger.subscription import CONFLATED, HIGH_WATER, Subscription, portion
+from zlab.ledger.subscription import CONFLATED, HIGH_WATER, LIVES, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +27,9 @@ class Subscribers:
         """Nobody yet."""
         self._by_name: dict[str, list[Subscription]] = defaultdict(list)
         self._by_recording: dict[Recording, Subscription] = {}
+        # What those come to that are long over: by subscriber and publisher, and what was asked for by subscriber.
+        self._past: dict[tuple[str, str], Row] = {}
+        self._matched: dict[str, int] = defaultdict(int)
 
     def enrol(self, recordings: Iterable[Recording], conflates: Callable[[str], bool]) -> None:
         """Take in who has come.
@@ -37,15 +39,13 @@ class Subscribers:
             conflates: tells of a subscriber, by its full name, whether only the last message is kept for it.
         """
         for publisher in recordings:
-            for wanted in publisher.aimed:
+            for wanted in publisher.take_aimed():
                 life = self._by_recording.get(wanted.receiver)
                 if life is None:
                     overflow = CONFLATED if conflates(wanted.receiver.name) else HIGH_WATER
                     life = self._by_recording[wanted.receiver] = Subscription(wanted.receiver, overflow)
                     self._by_name[wanted.receiver.name].append(life)
-                lives = life.filters.setdefault(publisher.name, [])
-                if wanted not in lives:
-                    lives.append(wanted)
+                life.filters.setdefault(publisher.name, []).append(wanted)
 
     def conflate(self, name: str) -> None:
         """From now on only the last message is kept for this subscriber."""
@@ -85,9 +85,27 @@ class Subscribers:
                 received=life.received, expected=life.expected, idle=recording.name in reading.idle, at=reading.at
             )
 
+    def fold(self, alone: Callable[[str], bool], exact: Callable[[str, str], bool]) -> None:
+        """Add up the lives that are long over, so that little is kept however many there have been.
+
+        Args:
+            alone: tells whether a subscriber, by its full name, faces no other publisher.
+            exact: tells of a publisher and a subscriber whether what the link between them can hold is known.
+        """
+        for name, lives in self._by_name.items():
+            while len(lives) > 2 * LIVES and lives[0].ended:
+                life = lives.pop(0)
+                del self._by_recording[life.receiver]
+                self._matched[name] += life.expected
+                for publisher in life.filters:
+                    row = life.of(publisher, alone=alone(name), capacity=0, exact_capacity=exact(publisher, name))
+                    self._past[name, publisher] = plus(self._past.get((name, publisher), _NONE), row)
+        for life in self._by_recording.values():
+            life.fold()
+
     def matched(self, name: str) -> int:
         """How many messages of publishers that are watched a subscriber has asked for."""
-        return sum(f.matched for life in self._by_name[name] for lives in life.filters.values() for f in lives)
+        return self._matched[name] + sum(life.expected for life in self._by_name[name])
 
     def row(self, link: Link, *, alone: bool, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
         """What became of the messages of one publisher for one subscriber, over all lives of both.
@@ -99,12 +117,14 @@ class Subscribers:
             exact_capacity: whether that is known to the message.
             stopped: whether the lab is stopped.
         """
-        total = Row(0, 0, 0, {}, {})
+        total = self._past.get((link.receiver, link.sender), _NONE)
         for life in self._by_name[link.receiver]:
             if link.sender in life.filters:
-                row = life.row(
-                    received=life.received, capacity=capacity, exact_capacity=exact_capacity, stopped=stopped
+                row = life.of(
+                    link.sender, alone=alone, capacity=capacity, exact_capacity=exact_capacity, stopped=stopped
                 )
-                total = plus(total, row if alone else portion(row, life, link.sender))
-                total = replace(total, filtered=total.filtered + sum(f.filtered for f in life.filters[link.sender]))
+                total = plus(total, row)
         return total
+
+
+_NONE = Row(0, 0, 0, {}, {})

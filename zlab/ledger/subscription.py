@@ -8,7 +8,7 @@ it arrived. The difference is what went missing before it, exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,27 @@ CONFLATED = "conflated"
 _APART = 0.05  # seconds between two looks that must agree on what is gone
 
 
+LIVES = 20
+"""Lives of a socket that are kept apart; of more than twice as many, those that are long over are added up."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """What the filters of a publisher's lives that are long over come to."""
+
+    matched: int = 0
+    filtered: int = 0
+    swallowed: int = 0
+    copied: int = 0
+
+    def add(self, other: Filter | Ended) -> None:
+        """Add one of these."""
+        self.matched += other.matched
+        self.filtered += other.filtered
+        self.swallowed += other.swallowed
+        self.copied += other.copied
+
+
 @dataclass(slots=True, eq=False)
 class Subscription:
     """One life of one subscriber."""
@@ -36,8 +57,8 @@ class Subscription:
     receiver: Recording
     overflow: str = HIGH_WATER
     """What is said of messages that its queue had no room for."""
-    filters: dict[str, list[Filter]] = field(default_factory=dict)
-    """By the publisher's full name: a filter for each of its lives."""
+    filters: dict[str, list[Filter | Ended]] = field(default_factory=dict)
+    """By the publisher's full name: a filter for each of its lives, those long over as one."""
     received: int = 0
     """Messages that it has received, as of the last tick."""
     ended: bool = False
@@ -68,6 +89,16 @@ class Subscription:
     def known(self) -> int:
         """Messages of which it is known that they will never come."""
         return self.not_joined + self.high_water + self.killed + sum(self.cut.values())
+
+    def fold(self) -> None:
+        """Add up what is long over, so that little is kept however often a publisher comes anew."""
+        for lives in self.filters.values():
+            if len(lives) > 2 * LIVES:
+                total = Ended()
+                while len(lives) > LIVES and (isinstance(lives[0], Ended) or lives[0].publisher.over):
+                    self.joined.discard(id(lives[0]))
+                    total.add(lives.pop(0))
+                lives.insert(0, total)
 
     def strike(self, reason: str) -> None:
         """Learn that its link is broken for a reason, or, for none, that it is whole."""
@@ -145,6 +176,12 @@ class Subscription:
             # The ranks of several publishers do not tell which messages are gone: what is by now was gone then.
             self.cut[self.blame] = self.cut.get(self.blame, 0) + max(0, self._least - self.known)
             self.blame, self._whole = "", None
+
+    def of(self, publisher: str, *, alone: bool, capacity: int, exact_capacity: bool, stopped: bool = False) -> Row:
+        """What the ledger says of it and of one publisher."""
+        row = self.row(received=self.received, capacity=capacity, exact_capacity=exact_capacity, stopped=stopped)
+        mine = row if alone else portion(row, self, publisher)
+        return replace(mine, filtered=sum(f.filtered for f in self.filters[publisher]))
 
     def row(self, *, received: int, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
         """What the ledger says of it."""

@@ -10,7 +10,8 @@ import zmq
 
 from zlab.probe.meter import COMPILED
 from zlab.probe.socket import probe
-from zlab.recording import Direction, Recording, Recordings
+from zlab.recording import Direction, Recording
+from zlab.recordings import Recordings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

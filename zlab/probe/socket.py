@@ -10,7 +10,8 @@ from zlab.probe.tap import Tap, tap
 
 if TYPE_CHECKING:
     from zlab.probe.tap import Gate
-    from zlab.recording import Recording, Recordings
+    from zlab.recording import Recording
+    from zlab.recordings import Recordings
 
 T = TypeVar("T")
 

@@ -13,14 +13,17 @@ from errno import EAGAIN, EHOSTUNREACH
 from functools import update_wrapper
 from threading import get_ident
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zmq
 from zmq.backend import Socket as BackendSocket
 
 from zlab.probe.keys import identify, key_of, key_of_any
 from zlab.probe.meter import COMPILED, Meter
-from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Recordings, Trace
+from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Trace
+
+if TYPE_CHECKING:
+    from zlab.recordings import Recordings
 
 Gate = Callable[[Direction, Sequence[Any]], int]
 """Called while the socket is gated, before a message is sent and after it was received, with its frames.

@@ -234,6 +234,8 @@ class Clock:
             gap=self._run.full and bool(overflowed),
         )
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
+        for recording in retired:
+            recording.let_go()
         self._counts, self._overflowed = second, self._overflowed or bool(overflowed) or self.book.let_go > self._let_go
         self._let_go = self.book.let_go
         events = (*self._events, *fresh)
@@ -302,6 +304,7 @@ class Clock:
 
     def _warn(self, live: tuple[Recording, ...]) -> None:
         """Say once of a subscriber that it has forgotten to subscribe, when that has cost it messages."""
+        self._warned.intersection_update(live)
         for publisher in live:
             for wanted in publisher.filters:
                 deaf = wanted.receiver

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 import zmq
 
 from zlab.probe import ProbedSocket, probe, unprobe
-from zlab.recording import Recording, Recordings, aim
+from zlab.recording import Recording
+from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
 
 if TYPE_CHECKING:

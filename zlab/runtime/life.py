@@ -15,7 +15,7 @@ import zmq
 
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import ProbedSocket, probe
-from zlab.recording import Direction, Recording, Recordings
+from zlab.recording import Direction, Recording
 from zlab.runtime.gates import NodeGate, SocketGate
 from zlab.runtime.interrupt import NodeEnded, interrupt
 from zlab.runtime.options import apply_options
@@ -24,6 +24,7 @@ from zlab.sockets import TopologyError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zlab.recordings import Recordings
     from zlab.runtime.connections import Connections
     from zlab.runtime.endpoints import Endpoints
     from zlab.topology import Node

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import zmq
 
     from zlab.faults.fault import Fault
-    from zlab.recording import Recording, Recordings
+    from zlab.recording import Recording
+    from zlab.recordings import Recordings
     from zlab.runtime.connections import Connections
     from zlab.runtime.endpoints import Endpoints
     from zlab.runtime.world import World

@@ -13,7 +13,8 @@ import zmq
 from zlab.installation import refuse
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import install_proxy, message_cost, under_way
-from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event, Facing, Recordings
+from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event
+from zlab.recordings import Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.disturbances import Disturbances
 from zlab.runtime.endpoints import Endpoints

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SOCKET_LIMIT = 500
 """Sockets that are shown; what a program opens beyond them is not watched."""
 
+ENDPOINTS = 20
+"""Endpoints that the lives of one socket have bound before it is shown with one for all that follow."""
+
 _PATIENCE = 0.5  # seconds after which a socket that nobody has used is shown in the thread that made it
 _LOOK = 1.0  # seconds between two looks at the connections of the process
 _UNNAMEABLE = re.compile(r"[^A-Za-z0-9_.\-]+")
@@ -118,6 +121,7 @@ class Watching:
         self._places: list[Seen] = []
         self._contexts: list[int] = []
         self._outside: dict[str, int] = {}
+        self._shown: dict[str, str] = {}  # by endpoint that is bound now: what it is shown as
         self._looked = 0.0
         self._shape = (0, 0)
         self._untold = False  # whether it has grown, and nobody has been told
@@ -272,15 +276,17 @@ class Watching:
     def _redraw(self) -> None:
         """Draw the topology anew."""
         bound = [(s, url) for s in self._places for url in s.binds]
+        self._shown = {endpoint: shown for s, url in bound for endpoint, shown in [self._show(s, url)]}
         for node in self.nodes.values():
             node.sockets = {} if not node.outside else node.sockets
         for seen in self._places:
             node = self._homes[seen.recording]
             known = node.past.get(seen.recording.socket)
-            binds = [self._endpoint(seen, url) for url in seen.binds]
+            binds = [self._shown[self._endpoint(seen, url)] for url in seen.binds]
             connects = [self._endpoint(seen, self._met(seen, url, bound)) for url in seen.connects]
+            connects = [self._shown.get(endpoint, endpoint) for endpoint in connects]
             if known is not None:
-                binds, connects = [*known.binds, *binds], [*known.connects, *connects]
+                binds, connects = [*known.binds, *binds], [*known.connects[-2 * ENDPOINTS :], *connects]
             node.sockets[seen.recording.socket] = Socket(
                 SocketType(seen.recording.type),
                 tuple(dict.fromkeys(binds)),
@@ -292,6 +298,16 @@ class Watching:
         nodes = [Node(n.name, _program, **n.sockets) for n in self.nodes.values() if n.sockets]
         self.topology = Topology.observed(self.topology.name, nodes, self.topology.links)
         self.endpoints.urls.update({e: e for n in nodes for s in n.sockets.values() for e in s.binds})
+
+    def _show(self, seen: Seen, url: str) -> tuple[str, str]:
+        """An endpoint that a socket binds, and what it is shown as: however many it binds in its lives, few are."""
+        endpoint, node, key = self._endpoint(seen, url), self._homes[seen.recording], seen.recording.socket
+        if endpoint in self._shown:
+            return endpoint, self._shown[endpoint]
+        known = node.past.get(key)
+        if known is None or len(known.binds) < ENDPOINTS or endpoint in known.binds:
+            return endpoint, endpoint
+        return endpoint, f"{url.partition('://')[0]}://all-others-of-{node.name}.{key}"
 
     def _endpoint(self, seen: Seen, url: str) -> str:
         """The URL; that of an inproc endpoint in a second context is told apart."""

@@ -1,0 +1,188 @@
+"""The recordings of one lab: which sockets are open, and which subscribers each publisher counts for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from zlab.recording import TRACE_LIMIT, Ask, Asked, Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from zlab.recording import Counts, Key, Recording
+
+
+def _same(counts: Counts) -> Counts:
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Facing:
+    """A subscriber that faces a publisher, by the topology."""
+
+    receiver: str
+    """The full name of the subscriber's socket."""
+    binds: bool
+    """Whether it is the publisher that binds."""
+    reconnects: bool
+    """Whether ZeroMQ connects again when the binding side comes back: not over inproc."""
+
+    def joins(self, publisher: Recording, receiver: Recording) -> bool:
+        """Whether these two lives of theirs can meet."""
+        binding, connecting = (publisher, receiver) if self.binds else (receiver, publisher)
+        return self.reconnects or connecting.epoch >= binding.epoch
+
+
+class Recordings:
+    """All recordings of one lab: the live ones, and those whose socket has closed."""
+
+    def __init__(
+        self,
+        facing: Mapping[str, tuple[Facing, ...]],
+        *,
+        key: Key | None = None,
+        trace_limit: int = TRACE_LIMIT,
+        complain: Callable[[Recording, str], None] = lambda _recording, _what: None,
+    ) -> None:
+        """Start empty.
+
+        Args:
+            facing: for each publisher's full name, the subscribers that face it.
+            key: what makes a message itself; None for its last frame.
+            trace_limit: records that a socket writes between two visits of the clock.
+            complain: told where the key function fails, once for each socket.
+        """
+        self.key = key
+        self.trace_limit = trace_limit
+        self.complain = complain
+        self.epoch = 0
+        """How many restarts there have been."""
+        self._facing = facing
+        self._faced: dict[str, list[str]] = {}
+        for publisher, subscribers in facing.items():
+            for subscriber in subscribers:
+                self._faced.setdefault(subscriber.receiver, []).append(publisher)
+        self._named: dict[str, Recording] = {}
+        self._lock = Lock()
+        self.live: tuple[Recording, ...] = ()
+        self.retired: tuple[Recording, ...] = ()
+        self.multipart = False
+
+    def add(self, recording: Recording) -> None:
+        """Note a socket that has opened."""
+        with self._lock:
+            recording.epoch = self.epoch
+            self.live = (*self.live, recording)
+            self._named[recording.name] = recording
+            if self.multipart:
+                recording.ask()
+            self._aim_at(recording)
+
+    def retire(self, recording: Recording) -> None:
+        """Note a socket that has closed; its counts stay."""
+        with self._lock:
+            if recording not in self.live:
+                return
+            recording.over = True
+            self.live = tuple(r for r in self.live if r is not recording)
+            self.retired = (*self.retired, recording)
+            self._named.pop(recording.name, None)
+            self._aim_at(recording)
+
+    @property
+    def known(self) -> tuple[Recording, ...]:
+        """The live sockets that have a place in the topology."""
+        return self.live
+
+    def take_retired(self) -> dict[Recording, Counts]:
+        """Sockets that have closed since the last call, with their last counts."""
+        with self._lock:
+            retired, self.retired = self.retired, ()
+        final = {recording: recording.counts() for recording in retired}
+        for recording, counts in final.items():
+            recording.counts = partial(_same, counts)  # the probe's own closure holds the socket
+        return final
+
+    def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
+        """Note all that a subscriber now asks for."""
+        with self._lock:
+            recording.subscriptions = prefixes
+            for publisher in self.live:
+                if any(known.receiver is recording for known in publisher.filters):
+                    _ask(publisher)
+
+    def option(self, recording: Recording, option: int, value: object) -> None:
+        """Hear that a socket option was set; a lab that made the socket knows."""
+
+    def bound(self, recording: Recording, url: str) -> None:
+        """Hear that a socket has bound; a lab that made the socket knows."""
+
+    def connected(self, recording: Recording, url: str) -> None:
+        """Hear that a socket has connected; a lab that made the socket knows."""
+
+    def hide(self, url: str) -> None:
+        """Hear of an address that is no part of the topology."""
+
+    def announce_multipart(self) -> None:
+        """From now on some messages have several frames: every probe asks after each frame."""
+        with self._lock:
+            self.multipart = True
+            for recording in self.live:
+                recording.ask()
+
+    def _aim_at(self, changed: Recording) -> None:
+        for name in (changed.name, *self._faced.get(changed.name, ())):
+            if name in self._named:
+                publisher = self._named[name]
+                receivers = (
+                    r
+                    for facing in self._facing.get(publisher.name, ())
+                    if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
+                )
+                aim(publisher, receivers)
+
+
+def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
+    """Let a publisher's probe count what matches each of these subscribers, and no others."""
+    known: dict[Recording, list[Filter]] = {}  # several where they meet at several endpoints
+    for each in publisher.filters:
+        known.setdefault(each.receiver, []).append(each)
+    # A subscriber whose socket has closed is matched no more; its filter lives on in the ledger.
+    sent = publisher.counts().sent
+    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, sent) for r in receivers)
+    if set(wanted) != set(publisher.filters):
+        for gone in set(publisher.filters) - set(wanted):
+            gone.turn_to(Ask(gone.prefixes))  # which nobody counts
+            gone.ended = sent
+        publisher.aimed.extend(f for f in wanted if f not in publisher.filters)
+        _note_audience(publisher, wanted, sent)
+        publisher.filters = wanted
+        _ask(publisher)
+
+
+def _note_audience(publisher: Recording, wanted: tuple[Filter, ...], sent: int) -> None:
+    if wanted and not publisher.filters:
+        publisher.audience.append((sent, math.inf))
+    elif publisher.filters and not wanted:
+        began, _ = publisher.audience.pop()
+        publisher.audience.append((began, sent))
+
+
+def _ask(publisher: Recording) -> None:
+    """Let a publisher's probe look up what its subscribers ask for now."""
+    wanted = {each: tuple(sorted(set(each.receiver.subscriptions))) for each in publisher.filters}
+    known = {each.prefixes: each.asks[0] for each in publisher.filters}
+    asks = {prefixes: known.get(prefixes) or Ask(prefixes) for prefixes in wanted.values() if prefixes}
+    single: dict[int, dict[bytes, Ask]] = {}
+    for prefixes, ask in asks.items():
+        if len(prefixes) == 1:
+            single.setdefault(len(prefixes[0]), {})[prefixes[0]] = ask
+    publisher.asked = Asked(tuple(single.items()), tuple(a for p, a in asks.items() if len(p) > 1))
+    publisher.tell(publisher.asked)
+    for each, prefixes in wanted.items():
+        if each.asks[0] is not asks.get(prefixes) and (each.prefixes or prefixes):
+            each.turn_to(asks.get(prefixes) or Ask(()))
