@@ -152,6 +152,40 @@ def test_a_node_or_a_link_steps_and_no_other_receives() -> None:
         assert lab.sockets()["sent"]["ventilator.tasks"] == sent + 2
 
 
+@pytest.mark.parametrize("where", ["sink", "worker-1 → sink", "worker-1.results"])
+def test_a_step_far_down_the_stream_takes_what_it_needs_from_above_and_no_more(where: str) -> None:
+    """Everything stands, and the next message for the sink is still in the ventilator's hands."""
+    with zlab.run(zlab.patterns.pipeline(workers=3, rate=1000, seconds=0.02)) as lab:
+        lab.pause()
+        assert lab.step(8, where, timeout=5) == 8  # whatever had come farther is used up
+        for n in (1, 4):
+            before = lab.sockets()
+            assert lab.step(n, where, timeout=5) == n
+            after = lab.sockets()
+            gained, sent = after["received"] - before["received"], after["sent"] - before["sent"]
+            assert (gained["sink.inbox"] if where == "sink" else sent["worker-1.results"]) == n
+            taken = gained[[f"worker-{i}.tasks" for i in (1, 2, 3)]].sum()
+            assert taken <= (n if where == "sink" else 3 * n + 3)
+            assert sent["ventilator.tasks"] <= 3 * n + 3
+            assert lab.state == "paused"
+            settled = lab.sockets()["received"]
+            seen = lab.snapshot().sequence
+            lab.wait(until=lambda snapshot, seen=seen: snapshot.sequence > seen + 2)
+            assert list(lab.sockets()["received"]) == list(settled), "then it stands"
+
+
+def test_a_step_of_one_node_takes_what_comes_by_itself_before_what_is_held() -> None:
+    with zlab.run(zlab.patterns.pipeline(workers=2, rate=40, seconds=0.001)) as lab:
+        lab.wait(messages=10)
+        lab.pause("worker-1")
+        held = lab.sockets()["received"]["worker-1.tasks"]
+        for _ in range(3):
+            before = lab.sockets()["received"]["sink.inbox"]
+            assert lab.step(2, "sink") == 2
+            assert lab.sockets()["received"]["sink.inbox"] == before + 2
+        assert lab.sockets()["received"]["worker-1.tasks"] <= held + 1
+
+
 def test_a_step_pauses_what_runs_and_follows_request_and_reply() -> None:
     with zlab.run(zlab.patterns.request_reply(clients=2, rate=100)) as lab:
         lab.wait(messages=4)

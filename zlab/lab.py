@@ -106,9 +106,10 @@ class Lab(Observed):
     def step(self, n: int = 1, where: str | None = None, *, timeout: float = 10.0) -> int:
         """Let exactly so many messages move, the longest held first; then it stands again.
 
-        A message moves when the program that receives it gets it; what has to be sent for that is sent. At a node
-        that only sends, or a link that is held at its sending end, it moves when it is sent. What runs is paused
-        first.
+        A message moves when the program that receives it gets it. At a node that only sends, or a link that is held
+        at its sending end, it moves when it is sent. Where none is there yet, what is held upstream is let through,
+        one by one and the nearest first, until one comes: so a step of one node moves exactly n messages there, and
+        no more elsewhere than these need. What runs is paused first.
 
         Args:
             n: how many.

@@ -27,8 +27,8 @@ class Place(NamedTuple):
     """Where messages are held when it is paused."""
     moves: frozenset[Point]
     """Where one passes, one message has moved."""
-    feeds: frozenset[Point]
-    """Where one must pass before a message can come to where it moves."""
+    feeds: tuple[frozenset[Point], ...]
+    """Where one must pass before a message can come to where it moves: the nearest first, then what feeds these."""
 
 
 def place(topology: Topology, where: str | None = None) -> Place:
@@ -49,7 +49,7 @@ def place(topology: Topology, where: str | None = None) -> Place:
     every = frozenset(points(topology))
     if where is None:
         moves = _received(every, topology) or every
-        return Place("", every, moves, every - moves)
+        return Place("", every, moves, (every - moves,))
     if not isinstance(where, str):
         raise TypeError(f"{where!r} is no place: give a name, such as 'worker-1' or 'ventilator → worker-1'")
     if _ARROW.search(where):
@@ -63,10 +63,40 @@ def place(topology: Topology, where: str | None = None) -> Place:
     holds = frozenset(point for point in every if point.socket in held)
     moves = _received(holds, topology)
     if not moves:
-        return Place(where, holds, holds, frozenset())
-    own = frozenset(point for point in every if point.socket.rpartition(".")[0] == node)
+        return Place(where, holds, holds, _feeds(topology, holds, (), {node}))
     feeding = {Point(link.sender, Direction.SEND) for link in topology.links if link.receiver in held}
-    return Place(where, holds, moves, (own - _received(own, topology)) | feeding)
+    sources = {link.source for link in topology.links if link.receiver in held}
+    own = frozenset(point for point in every if _node(point) == node)
+    return Place(where, holds, moves, _feeds(topology, moves, (own - _received(own, topology)) | feeding, sources))
+
+
+def _feeds(
+    topology: Topology, moves: frozenset[Point], first: Iterable[Point], sources: Iterable[str]
+) -> tuple[frozenset[Point], ...]:
+    """Where something must pass for a message to come, from near to far.
+
+    Args:
+        topology: what runs.
+        moves: where it is to pass in the end.
+        first: what sends there.
+        sources: the nodes that do; what these send and receive comes next, and so on up the stream.
+    """
+    levels, seen = [frozenset(first) - moves], set(moves)
+    every, known, nodes = frozenset(points(topology)), set[str](), frozenset(sources)
+    while nodes:
+        known |= nodes
+        for direction in (Direction.SEND, Direction.RECV):
+            levels.append(frozenset(p for p in every if p.direction is direction and _node(p) in nodes))
+        nodes = frozenset(link.source for link in topology.links if link.target in nodes) - known
+    fresh = []
+    for level in levels:
+        fresh.append(level - seen)
+        seen |= level
+    return tuple(filter(None, fresh))
+
+
+def _node(point: Point) -> str:
+    return point.socket.rpartition(".")[0]
 
 
 def _received(held: Iterable[Point], topology: Topology) -> frozenset[Point]:
@@ -107,8 +137,9 @@ def _link_place(topology: Topology, where: str) -> Place:
     fed = {link.receiver for link in met if Point(link.receiver, Direction.RECV) in held}
     feeds = {Point(link.sender, Direction.SEND) for link in met if link.receiver in fed}
     nodes = {name.rpartition(".")[0] for name in fed}
-    feeds |= {p for p in points(topology) if p.direction is Direction.SEND and p.socket.rpartition(".")[0] in nodes}
-    return Place(" → ".join(_ARROW.split(where.strip())), held, held, frozenset(feeds - held))
+    feeds |= {p for p in points(topology) if p.direction is Direction.SEND and _node(p) in nodes}
+    name = " → ".join(_ARROW.split(where.strip()))
+    return Place(name, held, held, _feeds(topology, held, feeds, {link.source for link in met}))
 
 
 def _end(topology: Topology, link: Link, met: Iterable[Link]) -> Point:

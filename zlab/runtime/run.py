@@ -12,7 +12,7 @@ import zmq
 
 from zlab.installation import refuse
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import install_proxy, message_cost, under_way
+from zlab.probe import blocked_in, install_proxy, message_cost, under_way
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event
 from zlab.recordings import Facing, Recordings
 from zlab.runtime.connections import Connections
@@ -74,6 +74,7 @@ class Run:
             over=lambda: self._stopped,
             passing=self._passing,
             waits=self._waits,
+            busy=self._busy,
         )
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
@@ -176,6 +177,19 @@ class Run:
             ident
             for ident, recordings in threads
             if under_way(frames.get(ident), recordings) or any(r.forwarded and r.forwarded.unseen() for r in recordings)
+        }
+
+    def _busy(self) -> set[str]:
+        """The nodes whose threads are in their own code, or wait for no more than some time."""
+        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
+        held = {passage.thread for passage in tuple(self.world.standing)}
+        return {
+            node.name
+            for node in self.nodes.values()
+            if node.thread is not None
+            and node.thread.is_alive()
+            and node.thread.ident not in held
+            and not blocked_in(frames.get(node.thread.ident or 0), node.recordings).sockets
         }
 
     def _waits(self) -> str:

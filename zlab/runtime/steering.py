@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SETTLING = 0.2  # seconds that a thread may take from its probe back to its program, where the machine is busy
 _QUIET = 0.005  # seconds in which a message that was sent comes to where it is received
+_PATIENCE = 0.5  # seconds after which what is held is let through though a node may yet send something by itself
 _LOOK = 0.001  # seconds between two looks
 
 
@@ -33,6 +34,7 @@ class Steering:
         over: Callable[[], bool],
         passing: Callable[[], Collection[int]],
         waits: Callable[[], str],
+        busy: Callable[[], set[str]],
     ) -> None:
         """Let everything pass.
 
@@ -44,9 +46,11 @@ class Steering:
             over: whether the run has been stopped.
             passing: tells the threads that are between a probe and their program.
             waits: tells which nodes wait for what, in words.
+            busy: tells the nodes whose threads neither wait for a message nor are held: they may yet send one.
         """
         self._topology, self._world = topology, world
-        self._apply, self._report, self._over, self._passing, self._waits = apply, report, over, passing, waits
+        self._apply, self._report, self._over = apply, report, over
+        self._passing, self._waits, self._busy = passing, waits, busy
         self._everything = place(topology)
         self.breakpoints: tuple[Breakpoint, ...] = ()
         self._reason = ""
@@ -132,15 +136,18 @@ class Steering:
     def _step_one(self, here: Place, moved: int, n: int, timeout: float) -> bool:
         """Let one message move; False where a breakpoint stops it, or it goes on by itself again."""
         world = self._world
-        deadline = time.monotonic() + timeout
-        quiet = time.monotonic() + _QUIET
+        # Anywhere, the next message is as good as another; at a place, one that comes by itself is the next.
+        upstream = {_node(point) for level in here.feeds for point in level} if here.name else set[str]()
+        since = time.monotonic()
+        deadline = since + timeout
         while True:
+            still = self._is_still(since, upstream)
             with world.lock:
                 if not here.holds <= world.shut:
                     return False
                 passage = self._first(here.moves)
-                if passage is None and time.monotonic() >= quiet:
-                    passage = self._first(here.feeds)
+                if passage is None and still:
+                    passage = next(filter(None, map(self._first, here.feeds)), None)
                 if passage is not None:
                     if passage.point in world.breaking and self._breaks(passage):
                         return False
@@ -152,12 +159,17 @@ class Steering:
                 self._wait_for(passage, deadline)
                 if passage.point in here.moves:
                     return True
-                quiet = time.monotonic() + _QUIET
+                since = time.monotonic()
             elif self._over():
                 return False
             elif time.monotonic() > deadline:
                 what = f"{here.name}: " if here.name else ""
                 raise TimeoutError(f"{what}{moved:,} of {n:,} messages moved in {timeout:g} s each: {self._waits()}")
+
+    def _is_still(self, since: float, upstream: set[str]) -> bool:
+        """Whether nothing comes by itself any more: what was let through has come as far as it can."""
+        quiet = time.monotonic() - since
+        return quiet > _PATIENCE or (quiet > _QUIET and not self._busy() & upstream)
 
     def _first(self, points: frozenset[Point]) -> Passage | None:
         return next((each for each in self._world.standing if each.point in points and not each.let), None)
@@ -216,3 +228,7 @@ class Steering:
         self._reason = f"{why}: breakpoint {by}"
         self._hold(self._everything)
         self._report("breakpoint", node, socket, self._reason)
+
+
+def _node(point: Point) -> str:
+    return point.socket.rpartition(".")[0]
