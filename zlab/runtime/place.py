@@ -85,8 +85,8 @@ def _feeds(
     every, known, nodes = frozenset(points(topology)), set[str](), frozenset(sources)
     while nodes:
         known |= nodes
-        for direction in (Direction.SEND, Direction.RECV):
-            levels.append(frozenset(p for p in every if p.direction is direction and _node(p) in nodes))
+        near = [point for point in every if _node(point) in nodes]
+        levels += [frozenset(p for p in near if p.direction is way) for way in (Direction.SEND, Direction.RECV)]
         nodes = frozenset(link.source for link in topology.links if link.target in nodes) - known
     fresh = []
     for level in levels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from zlab.recording import Direction
 from zlab.runtime.breakpoints import Breakpoint, breakpoint_on, told
 from zlab.runtime.place import Place, place
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from zlab.topology import Topology
 
 _SETTLING = 0.2  # seconds that a thread may take from its probe back to its program, where the machine is busy
-_QUIET = 0.005  # seconds in which a message that was sent comes to where it is received
+_QUIET = 0.005  # seconds in which a program that was given a message begins to do something about it
+_CROSSING = 0.03  # seconds in which a message that was sent comes to where it is received
 _PATIENCE = 0.5  # seconds after which what is held is let through though a node may yet send something by itself
 _LOOK = 0.001  # seconds between two looks
 
@@ -138,10 +140,12 @@ class Steering:
         world = self._world
         # Anywhere, the next message is as good as another; at a place, one that comes by itself is the next.
         upstream = {_node(point) for level in here.feeds for point in level} if here.name else set[str]()
-        since = time.monotonic()
+        since, quiet = time.monotonic(), _QUIET
         deadline = since + timeout
         while True:
-            still = self._is_still(since, upstream)
+            waited = time.monotonic() - since
+            # Whether nothing comes by itself any more: what was let through has come as far as it can.
+            still = waited > _PATIENCE or (waited > quiet and not self._busy() & upstream)
             with world.lock:
                 if not here.holds <= world.shut:
                     return False
@@ -160,16 +164,12 @@ class Steering:
                 if passage.point in here.moves:
                     return True
                 since = time.monotonic()
+                quiet = _CROSSING if passage.point.direction is Direction.SEND else _QUIET
             elif self._over():
                 return False
             elif time.monotonic() > deadline:
                 what = f"{here.name}: " if here.name else ""
                 raise TimeoutError(f"{what}{moved:,} of {n:,} messages moved in {timeout:g} s each: {self._waits()}")
-
-    def _is_still(self, since: float, upstream: set[str]) -> bool:
-        """Whether nothing comes by itself any more: what was let through has come as far as it can."""
-        quiet = time.monotonic() - since
-        return quiet > _PATIENCE or (quiet > _QUIET and not self._busy() & upstream)
 
     def _first(self, points: frozenset[Point]) -> Passage | None:
         return next((each for each in self._world.standing if each.point in points and not each.let), None)
