@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zlab.ledger.cost import Cost
+    from zlab.ledger.diagnosed import Diagnosed
     from zlab.ledger.past import Past
     from zlab.runtime.clock import Runs
     from zlab.topology import Topology
@@ -180,6 +181,30 @@ class Observed(Followed):
         book = self._clock.book
         known = {link.name: h for link, h in zip(snapshot.links, book.latencies.links, strict=True) if h.count}
         return frames.latency(known, dict(book.latencies.paths), dict(book.latencies.left_out))
+
+    def diagnose(self) -> Diagnosed:
+        """What is wrong with the way in which ZeroMQ is used, in words, with the remedy and the Guide's chapter.
+
+        Twelve mistakes are looked for, in what is seen of sockets, threads and messages: slow joiner, forgotten
+        SUBSCRIBE, REQ/REP out of step, deadlock of receivers, a socket used from two threads, duplicate identity,
+        missing envelope delimiter, LINGER that holds term, connect facing connect, PUSH stalled behind a slow
+        worker, high-water mark reached, and a wildcard taken for an address. Nothing is changed by looking. A
+        finding goes once it is mended; of a lab that has stopped, what was wrong until then is told. What is under
+        way for less than a second may not be seen yet.
+
+        Returns:
+            A row per finding, the worst first. Columns: ``mistake``, ``certain`` (whether what was seen allows no
+            other explanation), ``where`` (the sockets), ``seen`` (with figures), ``remedy`` and ``guide``. Its
+            ``findings`` are the same as `zlab.ledger.finding.Finding`.
+
+        Example:
+            >>> import zlab
+            >>> with zlab.run(zlab.patterns.pipeline()) as lab:
+            ...     lab.wait(messages=10)
+            ...     print(lab.diagnose())
+            No mistake is seen.
+        """
+        return frames.findings(self._fresh()[0].findings)
 
     def cost(self) -> Cost:
         """What watching costs, as `zlab.ledger.cost.Cost`; print it to read it in words."""

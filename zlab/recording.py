@@ -137,6 +137,8 @@ class Meter(Protocol):
     """0, or while its thread is inside libzmq 1 for send and 2 for recv."""
     overflowed: bool
     """Whether messages went untraced because the buffer was full."""
+    out_of_step: int
+    """Calls that libzmq refused because it was not their turn (EFSM)."""
 
     def drain(self) -> tuple[bytes, int]:
         """Take the records, as `LEAN` describes them, that were written since the last call, and their number."""
@@ -149,6 +151,7 @@ class _Unmetered:
     thread: int = 0
     inside: int = 0
     overflowed: bool = False
+    out_of_step: int = 0
 
     def drain(self) -> tuple[bytes, int]:
         return b"", 0
@@ -277,6 +280,8 @@ class Recording:
     """Whether its messages pass by a gate now."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
+    shared: tuple[str, str] | None = None
+    """Two threads that have used it at once: the one that was inside libzmq, and the one that came."""
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from threading import enumerate as enumerate_threads
 from typing import TYPE_CHECKING
 
 from zlab.recording import TRACE_LIMIT, Ask, Asked, Filter
@@ -117,6 +118,27 @@ class Recordings:
 
     def option(self, recording: Recording, option: int, value: object) -> None:
         """Hear that a socket option was set; a lab that made the socket knows."""
+
+    def meet(self, recording: Recording, inside: int, comes: int) -> None:
+        """Hear of two threads in one socket, as ``threading.get_ident`` names them."""
+        if recording.shared is None:
+            names = {thread.ident: thread.name for thread in enumerate_threads()}
+            recording.shared = names.get(inside, f"thread {inside}"), names.get(comes, f"thread {comes}")
+        self.intruded(recording)
+
+    def intruded(self, recording: Recording) -> None:
+        """Hear that a thread is about to enter a socket in which another one is; see `Recording.shared`.
+
+        Raises:
+            RuntimeError: always: libzmq would end the whole process sooner or later, and the notebook with it.
+        """
+        raise RuntimeError(
+            f"{recording.name} is used from two threads at once, which can crash the process at any moment: "
+            "a ZeroMQ socket belongs to one thread, so give each thread a socket of its own"
+        )
+
+    def unreachable(self, recording: Recording, url: str) -> None:
+        """Hear of an address that libzmq did not connect to; a lab that made the socket knows."""
 
     def bound(self, recording: Recording, url: str) -> None:
         """Hear that a socket has bound; a lab that made the socket knows."""

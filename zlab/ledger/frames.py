@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from zlab.ledger.diagnosed import Diagnosed
     from zlab.ledger.fates import Fates
+    from zlab.ledger.finding import Finding
     from zlab.ledger.histogram import Histogram
     from zlab.ledger.journeys import Hop
     from zlab.ledger.snapshot import Connection, LatencyFigures, Snapshot
@@ -94,6 +96,16 @@ def sockets(snapshot: Snapshot) -> pd.DataFrame:
         for s in snapshot.sockets
     ]
     return Table(rows, columns=None if rows else _SOCKET_COLUMNS).set_index("socket")
+
+
+def findings(found: Sequence[Finding]) -> Diagnosed:
+    """A row per finding, the worst first."""
+    from zlab.ledger.diagnosed import Diagnosed
+
+    columns = ["mistake", "certain", "where", "seen", "remedy", "guide"]
+    table = Diagnosed([(f.mistake, f.certain, f.where, f.words, f.remedy, f.guide) for f in found], columns=columns)
+    table.attrs["findings"] = tuple(found)
+    return table
 
 
 def latency(

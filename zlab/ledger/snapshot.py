@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zlab.ledger.cost import Cost
+    from zlab.ledger.finding import Finding
     from zlab.recording import Event
 
 
@@ -219,3 +220,5 @@ class Snapshot:
     """The latest connection of each link, as far as any has begun; none of a program that is only watched."""
     faults: tuple[FaultFigures, ...] = field(default=(), kw_only=True)
     """Those that are on."""
+    findings: tuple[Finding, ...] = field(default=(), kw_only=True)
+    """Mistakes in the use of ZeroMQ that are seen, the worst first; looked for twice a second."""

@@ -17,6 +17,7 @@
 
 enum { NOWHERE = 0, SENDING = 1, RECEIVING = 2 }; /* Meter.inside */
 enum { NOBLOCK = 1, SNDMORE = 2, RCVMORE = 13 };  /* libzmq's own; stable since its version 3 */
+enum { OUT_OF_STEP = 156384763 };                 /* libzmq's EFSM, likewise */
 enum { WHOLE = 512, PART = 64, HEAD = 64 };       /* as in keys.py and recording.py */
 enum { LITTLE = 4096 };                           /* records whose room is not worth giving back */
 
@@ -30,14 +31,16 @@ typedef struct {
     PyObject_HEAD
     long long sent, more_sent, sent_bytes, refused, swallowed, copied;
     long long received, more_received, received_bytes;
+    long long out_of_step;
     long long size_sent, size_received; /* of the frames so far of a message that is under way */
     PyObject *first;                    /* the first frame of a message that is sent in parts; NULL between messages */
     unsigned long thread;
     int inside;
-    char fast, asking, announced, more, publishes, tracing, overflowed;
+    char fast, asking, announced, more, publishes, tracing, overflowed, steps;
     long long mask, limit;
     PyObject *single, *several; /* what a publisher is asked for */
     PyObject *note;             /* writes down a publisher's traced message */
+    PyObject *intruded;         /* told of a second thread before it enters */
     PyObject *store, *spare; /* bytes that hold the records; what was taken before, to be written over once it is free */
     Py_ssize_t used, room;
 } Meter;
@@ -111,6 +114,7 @@ Meter_traverse(Meter *self, visitproc visit, void *arg)
     Py_VISIT(self->single);
     Py_VISIT(self->several);
     Py_VISIT(self->note);
+    Py_VISIT(self->intruded);
     return 0;
 }
 
@@ -121,6 +125,7 @@ Meter_clear(Meter *self)
     Py_CLEAR(self->single);
     Py_CLEAR(self->several);
     Py_CLEAR(self->note);
+    Py_CLEAR(self->intruded);
     return 0;
 }
 
@@ -233,7 +238,8 @@ static PyMemberDef Meter_members[] = {
     COUNT(sent), COUNT(more_sent), COUNT(sent_bytes), COUNT(refused), COUNT(swallowed), COUNT(copied),
     COUNT(received), COUNT(more_received), COUNT(received_bytes), COUNT(size_sent), COUNT(size_received),
     COUNT(mask), COUNT(limit), FLAG(fast), FLAG(asking), FLAG(announced), FLAG(more), FLAG(publishes), FLAG(tracing),
-    FLAG(overflowed), OBJECT(first), OBJECT(single), OBJECT(several), OBJECT(note),
+    FLAG(overflowed), FLAG(steps), COUNT(out_of_step), OBJECT(first), OBJECT(single), OBJECT(several), OBJECT(note),
+    OBJECT(intruded),
     {"thread", T_ULONG, offsetof(Meter, thread), 0, NULL},
     {"inside", T_INT, offsetof(Meter, inside), 0, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -437,9 +443,22 @@ under_way(Meter *meter)
     return meter->first != NULL && meter->first != Py_None;
 }
 
-/* A refusal that the program is told of: the high-water mark, or an address that is not there. */
+/* Another thread stands inside: whoever is told of it may refuse, before libzmq is entered a second time. */
+static int
+intrude(Meter *meter)
+{
+    PyObject *told;
+
+    if (meter->intruded == NULL || meter->intruded == Py_None)
+        return 0;
+    told = PyObject_CallNoArgs(meter->intruded);
+    Py_XDECREF(told);
+    return told == NULL ? -1 : 0;
+}
+
+/* A refusal that the program is told of: the high-water mark, an address that is not there, or a call out of turn. */
 static void
-note_refusal(Meter *meter)
+note_refusal(Meter *meter, int counts)
 {
     PyObject *type, *error, *trace, *number;
 
@@ -451,8 +470,10 @@ note_refusal(Meter *meter)
     if (number != NULL && PyLong_Check(number)) {
         long value = PyLong_AsLong(number);
 
-        if (value == EAGAIN || value == EHOSTUNREACH)
+        if (counts && (value == EAGAIN || value == EHOSTUNREACH))
             meter->refused++;
+        if (value == OUT_OF_STEP)
+            meter->out_of_step++;
     }
     Py_XDECREF(number);
     PyErr_Clear();
@@ -473,6 +494,8 @@ send(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
         flags > (NOBLOCK | SNDMORE) || ((flags & SNDMORE) && !meter->announced))
         return PyObject_Vectorcall(self->slow, args, nargsf, names);
     data = args[1];
+    if (meter->inside != NOWHERE && intrude(meter) < 0)
+        return NULL;
     meter->thread = PyThread_get_thread_ident();
     if (meter->tracing)
         began = now();
@@ -480,8 +503,8 @@ send(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
     result = PyObject_Vectorcall(self->raw, args, flags ? 3 : 2, NULL);
     meter->inside = NOWHERE;
     if (result == NULL) {
-        if (!under_way(meter) && !self->quiet)
-            note_refusal(meter);
+        if (!under_way(meter) && (!self->quiet || meter->steps))
+            note_refusal(meter, !self->quiet);
         return NULL;
     }
     size = PyBytes_GET_SIZE(data);
@@ -535,12 +558,17 @@ recv(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 
     if (given < 1 || (flags = flags_of(args, given, names, 1)) < 0)
         return PyObject_Vectorcall(self->slow, args, nargsf, names);
+    if (meter->inside != NOWHERE && intrude(meter) < 0)
+        return NULL;
     meter->thread = PyThread_get_thread_ident();
     meter->inside = RECEIVING;
     data = PyObject_Vectorcall(self->raw, args, flags ? 2 : 1, NULL);
     meter->inside = NOWHERE;
-    if (data == NULL)
+    if (data == NULL) {
+        if (meter->steps)
+            note_refusal(meter, 0);
         return NULL;
+    }
     if (!meter->fast || !PyBytes_CheckExact(data)) {
         PyObject *told = PyObject_CallFunctionObjArgs(self->late, args[0], data, Py_True, NULL);
 

@@ -16,7 +16,7 @@ class PlainMeter:
         *("sent", "more_sent", "sent_bytes", "refused", "swallowed", "copied"),
         *("received", "more_received", "received_bytes", "size_sent", "size_received"),
         *("first", "thread", "inside", "fast", "asking", "announced", "more", "publishes", "tracing", "overflowed"),
-        *("mask", "limit", "single", "several", "note"),
+        *("mask", "limit", "single", "several", "note", "steps", "out_of_step", "intruded"),
     )
 
     sent: int
@@ -58,13 +58,19 @@ class PlainMeter:
     single: tuple[object, ...] | None
     several: tuple[object, ...] | None
     note: Callable[..., None] | None
+    steps: bool
+    """Whether it sends and receives by turns, as REQ and REP do."""
+    out_of_step: int
+    """Calls that libzmq refused because it was not their turn (EFSM)."""
+    intruded: Callable[[], None] | None
+    """Told of a second thread before it enters, while the first is inside; what it raises is raised there."""
 
     def __init__(self) -> None:
         """Start at zero."""
         for name in self.__slots__:
             setattr(self, name, 0)
-        self.first = self.single = self.several = self.note = None
-        for flag in ("fast", "asking", "announced", "more", "publishes", "tracing", "overflowed"):
+        self.first = self.single = self.several = self.note = self.intruded = None
+        for flag in ("fast", "asking", "announced", "more", "publishes", "tracing", "overflowed", "steps"):
             setattr(self, flag, False)
 
     def read(self) -> tuple[int, ...]:

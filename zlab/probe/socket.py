@@ -63,7 +63,12 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
 
     def connect(self, addr: str) -> Any:
         """Connect, as ``zmq.Socket.connect``, and note where to."""
-        connected = super().connect(addr)
+        try:
+            connected = super().connect(addr)
+        except zmq.ZMQError:
+            if self._recording is not None and self._recordings is not None:
+                self._recordings.unreachable(self._recording, _text(addr))
+            raise
         if self._recording is not None and self._recordings is not None:
             self._recordings.connected(self._recording, _text(addr))
         return connected

@@ -33,6 +33,7 @@ It returns when the message may pass, and how often: 1, or of one that is sent 0
 
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.PUB, zmq.XPUB}
+_BY_TURNS = {zmq.REQ, zmq.REP}
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
 _SENDING, _RECEIVING = 1, 2
 
@@ -73,6 +74,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     meter = Meter()
     meter.asking = socket_type in _ENVELOPED
     meter.publishes = publishes
+    meter.steps = socket_type in _BY_TURNS
     meter.limit = recordings.trace_limit
 
     # --- sending -------------------------------------------------------------------------------
@@ -94,6 +96,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             or (meter.tracing and not key_of(data) & meter.mask)
         ):
             return observed_send(self, data, flags, copy, track, routing_id, group)
+        if meter.inside:
+            intruded()
         meter.inside = _SENDING
         try:
             raw_send(self, data)
@@ -111,6 +115,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     def failed(error: BaseException, data: bytes) -> None:
         if isinstance(error, zmq.ZMQError):
             meter.refused += error.errno in refusals
+            meter.out_of_step += error.errno == zmq.EFSM
         elif _came_after(error):
             meter.sent_bytes += len(data)
             meter.sent += 1
@@ -134,6 +139,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         group: str | None = None,
     ) -> Any:
         """A send for which there is a reason to look closer."""
+        if meter.inside:
+            intruded()
         meter.thread = get_ident()
         if not isinstance(flags, int):
             return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
@@ -217,6 +224,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         except zmq.ZMQError as error:
             if meter.first is None:
                 meter.refused += error.errno in refusals
+            meter.out_of_step += error.errno == zmq.EFSM
             raise
         except BaseException as error:
             if not _came_after(error):
@@ -260,10 +268,15 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     # --- receiving -----------------------------------------------------------------------------
 
     def recv(self: Any, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
+        if meter.inside:
+            intruded()
         meter.thread = meter.thread or get_ident()
         meter.inside = _RECEIVING
         try:
             data = raw_recv(self, flags, copy, track)
+        except zmq.ZMQError as error:
+            meter.out_of_step += error.errno == zmq.EFSM
+            raise
         finally:
             meter.inside = 0
         if not copy or not meter.fast or meter.asking or (meter.tracing and not key_of(data) & meter.mask):
@@ -301,6 +314,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         parts_received.clear()
 
     def recv_into(self: Any, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
+        if meter.inside:
+            intruded()
         meter.inside = _RECEIVING
         try:
             count: int = raw_recv_into(self, buffer, nbytes=nbytes, flags=flags)
@@ -319,6 +334,13 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         return parts
 
     # --- what both have in common --------------------------------------------------------------
+
+    def intruded() -> None:
+        """Say that a thread comes while another is inside, before libzmq is entered a second time."""
+        me = get_ident()
+        if me == meter.thread:
+            return  # a signal's handler, which runs within the call
+        recordings.meet(recording, meter.thread, me)
 
     def identified(parts: list[bytes]) -> int:
         nonlocal complained
@@ -381,6 +403,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     recording.counts, recording.watch, recording.ask, recording.tell = counts, watch, ask, asked_for
     recording.meter = meter
     meter.note = note
+    meter.intruded = intruded
     meter.tracing = rich = True
     quick_send: Callable[..., Any] = send
     receive: Callable[..., Any] = recv

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.diagnosis.doctor import Doctor
 from zlab.ledger.book import FLIGHTS, Book
 from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
@@ -22,12 +23,14 @@ from zlab.ledger.snapshot import Flight, NodeFigures, NodeState, Snapshot
 from zlab.probe import NOWHERE, Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
 from zlab.runtime.run import Run
+from zlab.runtime.symptoms import Symptoms
 from zlab.runtime.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
+    from zlab.ledger.finding import Finding
     from zlab.runtime.node import RunningNode
     from zlab.runtime.watching import WatchedNode
     from zlab.runtime.world import Passage
@@ -39,6 +42,7 @@ TRACES = 400
 """Traced crossings that the ledger works on in one tick: what keeps the cost within the bar."""
 
 _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
+_LOOK = 0.45  # seconds between two looks at what may be wrong
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
 _WINDOW = 0.02  # seconds for which a fast lab is traced in one go, at the most
 _SHARE = 0.015  # of its time in which a fast lab is traced: what it costs there is lost to the messages
@@ -87,6 +91,9 @@ class Clock:
         self._overflowed = self._hurried = False
         self._tuned: dict[str, Mapping[str, float]] = {}
         self._warned: set[Recording] = set()
+        self._symptoms, self._doctor = Symptoms(run), Doctor()
+        self._findings: tuple[Finding, ...] = ()
+        self._looked = -math.inf
         self._crossings = self._total = self._let_go = 0
         self._window = _LEAST_WINDOW
         self._next_window = 0.0
@@ -160,7 +167,7 @@ class Clock:
     def look_around(self) -> tuple[Snapshot, Topology]:
         """The same, with the topology that it tells of: another look may find it grown."""
         with self._lock:
-            snapshot = self._tick()
+            snapshot = self._tick(look=True)
             self._flights = list(snapshot.flights[-FLIGHTS:])
             self._events = snapshot.events
             return snapshot, self.book.topology
@@ -177,7 +184,7 @@ class Clock:
             self._overflowed = self._hurried = False
             return snapshot
 
-    def _tick(self) -> Snapshot:
+    def _tick(self, *, look: bool = False) -> Snapshot:
         run = self._run
         if run.discover():
             self.book.grow(run.topology, _inproc(run), run.strangers)
@@ -233,6 +240,7 @@ class Clock:
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             gap=self._run.full and bool(overflowed),
         )
+        self._symptoms.note(traces, self.book.topology, self.book.proxied)
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         for recording in retired:
             recording.let_go()
@@ -256,6 +264,10 @@ class Clock:
             cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self.sampling),
             events=events,
         )
+        if look or run.stopped or now - self._looked >= _LOOK:
+            self._looked = now
+            self._findings = self._doctor.look(self._symptoms.facts(snapshot, self.book.topology, inside))
+        snapshot = replace(snapshot, findings=self._findings)
         if isinstance(run, Run):
             return replace(
                 snapshot,

@@ -11,6 +11,7 @@ import traceback
 import weakref
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003 - a decorator's types are read
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import islice
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import zmq
 
+from zlab.diagnosis import two_threads
 from zlab.probe import ProbedSocket, probe, unprobe
 from zlab.recording import Recording
 from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
+from zlab.runtime.crowding import gate_of, warn
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,7 +42,10 @@ _SUBSCRIBERS = {"SUB", "XSUB"}
 _AS = re.compile(r"\s*as\s+(\w+)")  # what follows the call
 _IS = re.compile(r"(\w+)\s*(?::[^=]+)?=\s*$")  # what stands before it
 _ARE = re.compile(r"\s*\(?([\w\s,.]+?),?\)?\s*=[^=]")  # several at once
-_OPTIONS = {"sndhwm", "rcvhwm", "hwm", "conflate", "immediate", "linger", "routing_id", "router_mandatory"}
+_OPTIONS = {
+    *("sndhwm", "rcvhwm", "hwm", "conflate", "immediate", "linger", "rcvtimeo"),
+    *("routing_id", "router_mandatory", "router_handover", "req_correlate"),
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +64,8 @@ class Seen:
     """Seconds of ``time.perf_counter``."""
     binds: list[str] = field(default_factory=list)
     connects: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    """Addresses that libzmq did not connect to."""
     options: dict[str, int | str | bytes] = field(default_factory=dict)
     ended: float = math.inf
     """When it was closed, likewise; endless while it is open."""
@@ -112,7 +120,10 @@ class Discovered(Recordings):
         """Start with none."""
         super().__init__({}, key=key, trace_limit=trace_limit, complain=complain)
         self.seen: dict[Recording, Seen] = {}
+        self.doubtful: frozenset[Recording] = frozenset()
+        """Sockets that one thread waits on, and another has used last: each message of theirs is looked at."""
         self._hidden: set[str] = set()
+        self._warned: set[Recording] = set()
         self._unsettled: list[tuple[Seen, str]] = []
         self._report = report
         self.failed = failed
@@ -140,8 +151,10 @@ class Discovered(Recordings):
         for option, value in context.sockopts.items():
             self._note(seen, option, value)
         self.seen[recording] = seen
-        probe(socket, recording, self, lambda _direction, _frames: 1)
-        if maker is None:  # it was open before anybody watched: where, it must be asked
+        probe(socket, recording, self, gate_of(recording, self.meet))
+        if maker is None:  # it was open before anybody watched: where, and by which name, it must be asked
+            with suppress(zmq.ZMQError):
+                seen.options |= {"routing_id": named} if (named := socket.get(zmq.ROUTING_ID)) else {}
             url = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             if url:
                 self._unsettled.append((seen, url))
@@ -174,6 +187,23 @@ class Discovered(Recordings):
             seen.connects.append(url)
             self._report("connect", recording, url)
             self._meet(recording)
+
+    @_quietly
+    def unreachable(self, recording: Recording, url: str) -> None:
+        """Note where a socket could not connect to."""
+        seen = self.seen.get(recording)
+        if seen is not None and url not in seen.unreachable:
+            seen.unreachable.append(url)
+
+    def intruded(self, recording: Recording) -> None:
+        """Warn of two threads in one socket, in the line of the second, which has not entered libzmq yet."""
+        if recording in self._warned or recording not in self.seen:
+            return
+        self._warned.add(recording)
+        name = recording.name if recording.node else self.seen[recording].called
+        told = two_threads.words(name, recording.shared or ())
+        self._report("error", recording, told)
+        warn(f"{told}: {two_threads.MISTAKE.remedy}")
 
     @_quietly
     def option(self, recording: Recording, option: int, value: object) -> None:
@@ -213,6 +243,7 @@ class Discovered(Recordings):
     def forget(self, recording: Recording) -> None:
         """Let go of a socket that has closed: it never had a place, or another has taken it over."""
         self.seen.pop(recording, None)
+        self._warned.discard(recording)
 
     def _let_go(self) -> None:
         with self._lock:

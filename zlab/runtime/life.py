@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from zlab.diagnosis.wildcard import advice
 from zlab.ledger.snapshot import NodeState
 from zlab.probe import ProbedSocket, probe
 from zlab.recording import Direction, Recording
@@ -147,7 +148,9 @@ class Life:
                 try:
                     self.sockets[key].connect(url)
                 except zmq.ZMQError as error:
-                    raise TopologyError(f"{self.node.name}.{key} cannot connect to {url}: {error}") from error
+                    raise TopologyError(
+                        f"{self.node.name}.{key} cannot connect to {url}: {error}{advice(url)}"
+                    ) from error
                 self._report("connect", self.node.name, key, url)
 
     def connect_late(self, endpoints: Endpoints, seconds: float) -> None:

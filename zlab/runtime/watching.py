@@ -164,7 +164,8 @@ class Watching:
         """Tell each probe whether to trace."""
         with self._applying:
             for recording in self.recordings.live:
-                recording.watch(self.mask if self.tracing else None, False, self.rich)  # noqa: FBT003 - its signature
+                gated = recording in self.recordings.doubtful
+                recording.watch(self.mask if self.tracing else None, gated, self.rich)
 
     def over(self) -> bool:
         """Never: what the program does next is its own affair."""

@@ -1,0 +1,65 @@
+"""A duplicate identity: of two peers with the same routing id, a ROUTER knows the first alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from zlab.diagnosis.facts import count, listed
+from zlab.diagnosis.mistake import Mistake, Sign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zlab.diagnosis.facts import Facts, Use
+
+_ROUTERS = {"ROUTER", "REP"}
+
+
+def look(facts: Facts) -> Iterator[Sign]:
+    """Each ROUTER (or REP, which is one within) that faces several open sockets of one name."""
+    figures = facts.sockets()
+    facing: dict[str, dict[str, None]] = defaultdict(dict)
+    for link in facts.topology.links:
+        facing[link.receiver][link.sender] = None
+        facing[link.sender][link.receiver] = None
+    for router in facts.uses.values():
+        if router.type not in _ROUTERS or router.options.get("router_handover") or not router.open:
+            continue
+        called: dict[bytes, list[Use]] = defaultdict(list)
+        for peer in facing.get(router.name, ()):
+            use = facts.uses.get(peer)
+            if use is not None and use.open and (name := _identity(use)):
+                called[name].append(use)
+        for name, peers in called.items():
+            if len(peers) > 1:
+                told = [f"{p.name} (has sent {figures[p.name].sent:,})" for p in peers if p.name in figures]
+                yield Sign(
+                    f"{listed(told)} call themselves {_shown(name)} at {router.name}, which has received "
+                    f"{count(figures[router.name].received, 'message')}: a {router.type} takes the first of that name "
+                    "and ignores the others",
+                    (*(p.name for p in peers), router.name),
+                )
+
+
+def _identity(use: Use) -> bytes:
+    given = use.options.get("routing_id") or use.options.get("identity") or b""
+    return given.encode() if isinstance(given, str) else bytes(given) if isinstance(given, bytes) else b""
+
+
+def _shown(name: bytes) -> str:
+    try:
+        return repr(name.decode())
+    except UnicodeDecodeError:
+        return repr(name)
+
+
+MISTAKE = Mistake(
+    "duplicate identity",
+    "Give each peer a ROUTING_ID of its own before it connects, or none, and the ROUTER makes one up; with "
+    "ROUTER_HANDOVER the ROUTER lets the newcomer take the name over",
+    3,
+    "Identities and Addresses",
+    2,
+    look,
+)

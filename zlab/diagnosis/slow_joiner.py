@@ -1,0 +1,68 @@
+"""The slow joiner: what is published before a subscription has arrived is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zlab.diagnosis.facts import count, node_of
+from zlab.diagnosis.mistake import Mistake, Sign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zlab.diagnosis.facts import Aim, Facts
+
+_LATE = "not yet joined"
+_FEW, _SHARE = 3, 0.1  # messages, and their part of all: less than both is what any stream loses at its beginning
+_CALM = 0.5  # seconds
+
+
+def look(facts: Facts) -> Iterator[Sign]:
+    """Each subscriber that has lost what came before it had joined."""
+    told: set[tuple[str, str]] = set()
+    for link, figures in facts.links():
+        late = figures.dropped.get(_LATE, 0)
+        if late and (figures.delivered == 0 or (late >= _FEW and late >= _SHARE * figures.expected)):
+            told.add((link.sender, link.receiver))
+            yield Sign(
+                f"{late:,} of {count(figures.expected, 'message')} that {link.sender} published for {link.receiver} "
+                f"were sent before its subscription had arrived, and are gone",
+                (link.sender, link.receiver),
+                (figures.name,),
+                certain=figures.uncertain < late,
+            )
+    for aim in facts.aims:
+        if (aim.publisher, aim.subscriber) not in told and _missed_all(facts, aim):
+            yield Sign(
+                f"{aim.subscriber} came after {aim.publisher} had sent its {count(aim.before, 'message')}: "
+                "it has received none",
+                (aim.publisher, aim.subscriber),
+                certain=aim.sent == aim.before,
+            )
+
+
+def _missed_all(facts: Facts, aim: Aim) -> bool:
+    figures = facts.sockets()
+    publisher, subscriber = figures.get(aim.publisher), figures.get(aim.subscriber)
+    if publisher is None or subscriber is None or subscriber.received or not aim.before or aim.sent > aim.before:
+        return False
+    use, node = facts.uses.get(aim.subscriber), node_of(aim.publisher)
+    silent = publisher.send_rate == 0 and (facts.is_over(node) or not facts.running or _waiting(facts, aim))
+    return silent and use is not None and bool(use.subscriptions) and min(facts.at, use.closed) - use.opened > _CALM
+
+
+def _waiting(facts: Facts, aim: Aim) -> bool:
+    use = facts.uses.get(aim.publisher)
+    done = use is not None and not use.open
+    return done or aim.subscriber in facts.waits.get(node_of(aim.subscriber), ())
+
+
+MISTAKE = Mistake(
+    "slow joiner",
+    "Let the subscriber say that it is there, over a REQ and REP of its own, before the first message that matters; "
+    "what must reach late joiners too is kept and sent again, as by a last value cache; in a lab, lab.wait_ready()",
+    2,
+    "Node Coordination",
+    2,
+    look,
+)

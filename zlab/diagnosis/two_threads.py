@@ -1,0 +1,39 @@
+"""A socket used from two threads: libzmq does not guard it, and ends the process when its state is torn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zlab.diagnosis.mistake import Mistake, Sign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zlab.diagnosis.facts import Facts
+
+
+def words(socket: str, threads: Sequence[str]) -> str:
+    """What has been seen of one socket."""
+    inside, came = threads
+    return (
+        f"{socket} was used by the thread {came!r} while {inside!r} was inside it: libzmq may end the whole process "
+        "at any moment"
+    )
+
+
+def look(facts: Facts) -> Iterator[Sign]:
+    """Each socket in which a second thread was met."""
+    for use in facts.uses.values():
+        if use.threads:
+            yield Sign(words(use.name, use.threads), (use.name,))
+
+
+MISTAKE = Mistake(
+    "socket used from two threads",
+    "Give each thread a socket of its own, and let the threads talk over inproc (PAIR, or PUSH and PULL); a socket may "
+    "only be handed over as a whole, as by a queue or before the thread starts",
+    2,
+    "Multithreading with ZeroMQ",
+    3,
+    look,
+)
