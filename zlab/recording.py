@@ -168,6 +168,8 @@ class Ask:
     prefixes: tuple[bytes, ...]
     count: int = 0
     """Messages that matched it since somebody asked; written by the publisher's thread."""
+    inverted: bool = False
+    """Whether it asks for what begins with none of them (ZMQ_INVERT_MATCHING)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class Asked:
     """Those of one prefix, by its length: a message has one beginning of each."""
     several: tuple[Ask, ...] = ()
     """Those of more than one prefix, which may overlap."""
+    inverted: tuple[Ask, ...] = ()
+    """Those that ask for what begins with none of their prefixes: then no message takes the fast path."""
 
 
 @dataclass(slots=True, eq=False)
@@ -207,6 +211,21 @@ class Filter:
         """Messages that have matched so far."""
         ask, more = self.asks
         return ask.count + more
+
+    @property
+    def inverts(self) -> bool | None:
+        """Whether it is sent what it did not ask for; None where what it is sent is not what it takes.
+
+        ZMQ_INVERT_MATCHING, which publisher and subscriber must agree on; XSUB takes all that it is sent.
+        """
+        if self.receiver.type == "SUB" and self.receiver.inverts is not self.publisher.inverts:
+            return None
+        return self.publisher.inverts
+
+    def wants(self, head: bytes) -> bool:
+        """Whether a message that begins so is for this subscriber."""
+        ask, _ = self.asks
+        return head.startswith(ask.prefixes) is not ask.inverted
 
     def turn_to(self, other: Ask) -> None:
         """Count by another set of prefixes from now on."""
@@ -264,6 +283,8 @@ class Recording:
     """Whether its socket has closed."""
     subscriptions: tuple[bytes, ...] = ()
     """What this subscriber asked for."""
+    inverts: bool = False
+    """Whether its ZMQ_INVERT_MATCHING is set."""
     counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
     """Reads the counters; set by the probe."""
     watch: Callable[[int | None, bool, bool], None] = field(default=lambda _mask, _gated, _rich: None)

@@ -116,6 +116,14 @@ class Recordings:
                 if any(known.receiver is recording for known in publisher.filters):
                     _ask(publisher)
 
+    def invert(self, recording: Recording, inverts: bool) -> None:  # noqa: FBT001 - it is what is told
+        """Note whether a publisher sends, or a subscriber takes, what was not asked for (ZMQ_INVERT_MATCHING)."""
+        with self._lock:
+            recording.inverts = inverts
+            for publisher in self.live:
+                if publisher is recording or any(known.receiver is recording for known in publisher.filters):
+                    _ask(publisher)
+
     def option(self, recording: Recording, option: int, value: object) -> None:
         """Hear that a socket option was set; a lab that made the socket knows."""
 
@@ -196,15 +204,26 @@ def _note_audience(publisher: Recording, wanted: tuple[Filter, ...], sent: int) 
 
 def _ask(publisher: Recording) -> None:
     """Let a publisher's probe look up what its subscribers ask for now."""
-    wanted = {each: tuple(sorted(set(each.receiver.subscriptions))) for each in publisher.filters}
-    known = {each.prefixes: each.asks[0] for each in publisher.filters}
-    asks = {prefixes: known.get(prefixes) or Ask(prefixes) for prefixes in wanted.values() if prefixes}
+    wanted = {each: _wanted(each) for each in publisher.filters}
+    known = {(each.prefixes, each.asks[0].inverted): each.asks[0] for each in publisher.filters}
+    asks = {key: known.get(key) or Ask(key[0], inverted=key[1]) for key in wanted.values() if key != _NOTHING}
     single: dict[int, dict[bytes, Ask]] = {}
-    for prefixes, ask in asks.items():
-        if len(prefixes) == 1:
+    for (prefixes, inverted), ask in asks.items():
+        if len(prefixes) == 1 and not inverted:
             single.setdefault(len(prefixes[0]), {})[prefixes[0]] = ask
-    publisher.asked = Asked(tuple(single.items()), tuple(a for p, a in asks.items() if len(p) > 1))
+    several = tuple(ask for (prefixes, inverted), ask in asks.items() if len(prefixes) > 1 and not inverted)
+    publisher.asked = Asked(tuple(single.items()), several, tuple(ask for key, ask in asks.items() if key[1]))
     publisher.tell(publisher.asked)
-    for each, prefixes in wanted.items():
-        if each.asks[0] is not asks.get(prefixes) and (each.prefixes or prefixes):
-            each.turn_to(asks.get(prefixes) or Ask(()))
+    for each, key in wanted.items():
+        ask = each.asks[0]
+        if ask is not asks.get(key) and ((ask.prefixes, ask.inverted) != _NOTHING or key != _NOTHING):
+            each.turn_to(asks.get(key) or Ask(()))
+
+
+def _wanted(each: Filter) -> tuple[tuple[bytes, ...], bool]:
+    """The prefixes that a subscriber asks for, and whether it is sent what begins with none of them."""
+    inverts = each.inverts
+    return _NOTHING if inverts is None else (tuple(sorted(set(each.receiver.subscriptions))), inverts)
+
+
+_NOTHING: tuple[tuple[bytes, ...], bool] = (), False

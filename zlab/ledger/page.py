@@ -74,7 +74,8 @@ _SOCKETS = _Kind(
 )
 _NODES = _Kind(NodeFigures, broken=("since",), apart=("state", "blocked_on"))
 _FLIGHTS = {"sent": "d", "received": "d", "size": "q", "link": "I", "kind": "B"}  # the widest first: all stay aligned
-_HEAD = [each.name for each in fields(Snapshot) if each.name not in {"nodes", "sockets", "links", "flights"}]
+_APART = {"nodes", "sockets", "links", "flights", "end_to_end"}
+_HEAD = [each.name for each in fields(Snapshot) if each.name not in _APART]
 _GET_HEAD = attrgetter(*_HEAD)
 
 
@@ -105,6 +106,9 @@ class Page:
     figures: bytes
     squeezed: bool
     latencies: bytes
+    paths: tuple[str, ...]
+    end_to_end: bytes
+    """The latencies of these paths."""
     states: bytes
     blocked: tuple[str, ...]
     flights: bytes
@@ -119,7 +123,8 @@ class Writer:
         """Begin with an empty page."""
         self._last: Page | None = None
         self._latest: tuple[LatencyFigures | None, ...] = ()
-        self._end_to_end: object = None
+        self._paths: tuple[str, ...] = ()
+        self._end_to_end: tuple[object, bytes] = None, b""
         self._reasons: dict[tuple[int, str, str], int] = {}
 
     def write(self, snapshot: Snapshot, topology: Topology) -> Page:
@@ -145,12 +150,24 @@ class Writer:
         size += 0 if last is not None and words is last.words else words.size
         size += 0 if last is not None and latencies is last.latencies else len(latencies)
         size += 0 if last is not None and blocked is last.blocked else 8 * len(blocked)
-        if snapshot.end_to_end is not self._end_to_end:
-            self._end_to_end = snapshot.end_to_end
-            size += 2 * _ROW * len(snapshot.end_to_end)
+        end_to_end = self._paths_of(snapshot)
+        size += 0 if last is not None and end_to_end is last.end_to_end else len(end_to_end)
         states = bytes([_STATE[node.state] for node in nodes])
         head = _GET_HEAD(snapshot)
-        self._last = Page(snapshot.at, head, words, figures, squeezed, latencies, states, blocked, flights, size)
+        self._last = Page(
+            at=snapshot.at,
+            head=head,
+            words=words,
+            figures=figures,
+            squeezed=squeezed,
+            latencies=latencies,
+            paths=self._paths,
+            end_to_end=end_to_end,
+            states=states,
+            blocked=blocked,
+            flights=flights,
+            size=size,
+        )
         return self._last
 
     def _gone(self, links: Sequence[LinkFigures]) -> list[int]:
@@ -184,8 +201,27 @@ class Writer:
         if self._last is not None and len(latest) == len(self._latest) and all(map(is_, latest, self._latest)):
             return self._last.latencies
         self._latest = latest
-        rows = (_NO_LATENCY if one is None else _LATENCY(one) for one in latest)
-        return array("d", chain.from_iterable(rows)).tobytes()
+        return _packed_latencies(latest)
+
+    def _paths_of(self, snapshot: Snapshot) -> bytes:
+        """Likewise those of the paths; as objects they would take the more, the fewer ticks there are between pages."""
+        known, packed = self._end_to_end
+        if snapshot.end_to_end is not known:
+            paths = tuple(snapshot.end_to_end)
+            self._paths = self._paths if paths == self._paths else paths
+            packed = _packed_latencies(snapshot.end_to_end.values())
+            self._end_to_end = snapshot.end_to_end, packed
+        return packed
+
+
+def _packed_latencies(latencies: Iterable[LatencyFigures | None]) -> bytes:
+    rows = (_NO_LATENCY if one is None else _LATENCY(one) for one in latencies)
+    return array("d", chain.from_iterable(rows)).tobytes()
+
+
+def _unpacked_latencies(packed: bytes) -> list[LatencyFigures | None]:
+    rows = np.frombuffer(packed, np.float64).reshape(-1, len(_NO_LATENCY)).tolist()
+    return [None if count < 0 else LatencyFigures(int(count), *quantiles) for count, *quantiles in rows]
 
 
 def read(page: Page) -> Snapshot:
@@ -203,8 +239,7 @@ def read(page: Page) -> Snapshot:
         for kind, rows in kinds
     )
     nodes["state"], nodes["blocked_on"] = [_STATES[i] for i in page.states], page.blocked
-    latencies = np.frombuffer(page.latencies, np.float64).reshape(-1, len(_NO_LATENCY)).tolist()
-    links["latency"] = [None if n < 0 else LatencyFigures(int(n), *quantiles) for n, *quantiles in latencies]
+    links["latency"] = latencies = _unpacked_latencies(page.latencies)
     for fate in ("dropped", "lost"):
         links[fate] = [{} for _ in latencies]
     for (link, fate, reason), count in zip(words.reasons, next(counts), strict=True):
@@ -215,6 +250,11 @@ def read(page: Page) -> Snapshot:
         sockets=_SOCKETS.rows(sockets),
         links=_LINKS.rows(links),
         flights=tuple(flights(page)),
+        end_to_end={
+            path: one
+            for path, one in zip(page.paths, _unpacked_latencies(page.end_to_end), strict=True)
+            if one is not None
+        },
         **dict(zip(_HEAD, page.head, strict=True)),
     )
 

@@ -40,8 +40,10 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
             elif prefix in asked:
                 asked.remove(prefix)
             self._recordings.subscribe(self._recording, tuple(asked))
-        else:
-            self._recordings.option(self._recording, option, optval)
+            return
+        if option == zmq.INVERT_MATCHING:
+            self._recordings.invert(self._recording, bool(optval))
+        self._recordings.option(self._recording, option, optval)
 
     setsockopt = set
 

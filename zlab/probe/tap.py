@@ -128,6 +128,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
                 ask.count += 1
         for ask in asked.several:
             ask.count += topic.startswith(ask.prefixes)
+        for ask in asked.inverted:
+            ask.count += not topic.startswith(ask.prefixes)
 
     def observed_send(
         self: Any,
@@ -259,9 +261,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         if not has_room():
             return
         head = b"" if first is None else first[:SHOWN]
-        matched = (
-            () if first is None else tuple((f, f.matched) for f in recording.filters if first.startswith(f.prefixes))
-        )
+        matched = () if first is None else tuple((f, f.matched) for f in recording.filters if f.wants(first))
         frames = tuple(_shown(part) for part in parts_sent)
         trace.append(Trace(began, Direction.SEND, meter.sent, key, size, head, matched, done, frames))
 
@@ -387,7 +387,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
 
     def quick() -> bool:
         # What is traced richly is traced here; a sample of what comes fast is traced where it is counted.
-        return not (gated or named or held or (rich and meter.tracing and not meter.mask))
+        unusual = gated or named or held or recording.asked.inverted
+        return not (unusual or (rich and meter.tracing and not meter.mask))
 
     def settle() -> None:
         meter.fast = quick()
@@ -399,6 +400,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
 
     def asked_for(asked: Asked) -> None:
         meter.single, meter.several = asked.single, asked.several
+        settle()
 
     recording.counts, recording.watch, recording.ask, recording.tell = counts, watch, ask, asked_for
     recording.meter = meter

@@ -315,16 +315,18 @@ class Clock:
         return NodeFigures(node.name, state, entered, socket, self._tuned[node.name], node.traceback)
 
     def _warn(self, live: tuple[Recording, ...]) -> None:
-        """Say once of a subscriber that it has forgotten to subscribe, when that has cost it messages."""
+        """Say once of a subscriber that receives nothing what it has forgotten, when that has cost it messages."""
         self._warned.intersection_update(live)
         for publisher in live:
             for wanted in publisher.filters:
                 deaf = wanted.receiver
-                if not wanted.prefixes and deaf not in self._warned and wanted.filtered:
-                    self._warned.add(deaf)
-                    self._run.report(
-                        "note", deaf.node, deaf.socket, "subscribes to nothing and receives nothing: add subscribe=''"
-                    )
+                if deaf in self._warned or wanted.prefixes or wanted.asks[0].inverted or not wanted.filtered:
+                    continue
+                self._warned.add(deaf)
+                why = "subscribes to nothing and receives nothing: add subscribe=''"
+                if wanted.inverts is None:
+                    why = f"and {publisher.name} do not agree on invert_matching, so nothing arrives: set it at both"
+                self._run.report("note", deaf.node, deaf.socket, why)
 
     def _learn_rates(self) -> None:
         """Remember how fast messages pass each socket at full speed: slow motion is a part of that."""

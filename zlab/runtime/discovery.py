@@ -150,6 +150,8 @@ class Discovered(Recordings):
         )
         for option, value in context.sockopts.items():
             self._note(seen, option, value)
+        if recording.type in _PUBLISHERS | _SUBSCRIBERS:  # its context may have set it
+            recording.inverts = bool(socket.getsockopt(zmq.INVERT_MATCHING))
         self.seen[recording] = seen
         probe(socket, recording, self, gate_of(recording, self.meet))
         if maker is None:  # it was open before anybody watched: where, and by which name, it must be asked

@@ -137,6 +137,6 @@ class SocketGate:
 def _note(publisher: Recording, head: bytes, times: int) -> None:
     """Count for whom a message was that a fault keeps, or sends again; in the publisher's thread, as its probe does."""
     for wanted in publisher.filters:
-        if head.startswith(wanted.prefixes):
+        if wanted.wants(head):
             wanted.swallowed += times == 0
             wanted.copied += max(0, times - 1)
