@@ -323,7 +323,7 @@ class Recording:
     def let_go(self) -> None:
         """Let go of all that the probe has made, once the socket has closed and what it has traced has been taken."""
         self.watch, self.tell, self.ask = _unheard, _unheard, _unheard
-        self.meter = _Unmetered(self.meter.thread)
+        self.meter = _Unmetered(self.meter.thread, out_of_step=self.meter.out_of_step)
         self.trace, self.forwarded = [], None
 
     def drain(self) -> Batch:

@@ -19,12 +19,12 @@ from zlab.runtime.crowding import in_doubt
 from zlab.runtime.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from zlab.ledger.snapshot import Snapshot
     from zlab.probe import Wait
-    from zlab.recording import Batch, Recording
+    from zlab.recording import Batch, Filter, Recording
     from zlab.runtime.watching import Watching
     from zlab.topology import Topology
 
@@ -46,12 +46,13 @@ class Symptoms:
         """Nothing has been seen yet."""
         self._run = run
         self._lives: dict[str, tuple[Recording, float]] = {}  # of a lab: the last life of each socket, and since when
-        self._ended: dict[Recording, float] = {}
+        self._ended: dict[str, tuple[Recording | None, float]] = {}  # and of those that are over, when
         self._looked: dict[str, tuple[int, int]] = {}
         self._needy: tuple[Topology | None, dict[str, bool]] = (None, {})
         self._terms: dict[int, tuple[int, float]] = {}
         self._peaks: dict[str, int] = {}
         self._answered: set[str] = set()
+        self._aims: dict[tuple[str, str], Filter] = {}
 
     # --- at every tick -------------------------------------------------------------------------
 
@@ -63,10 +64,12 @@ class Symptoms:
             topology: what runs.
             proxied: each socket that a proxy serves, and the one at its other side.
         """
-        if isinstance(self._run, Run):
-            for recording in traces:
-                if self._lives.get(recording.name, _NOBODY)[0] is not recording:
-                    self._lives[recording.name] = recording, time.perf_counter() - self._run.began
+        for recording in traces:
+            for wanted in recording.filters:
+                if wanted.receiver.node:
+                    self._aims[recording.name, wanted.receiver.name] = wanted
+            if isinstance(self._run, Run) and self._lives.get(recording.name, _NOBODY)[0] is not recording:
+                self._lives[recording.name] = recording, time.perf_counter() - self._run.began
         needy = self._enveloped(topology, proxied)
         for recording, batch in traces.items():
             addressed = needy.get(recording.name)
@@ -141,9 +144,6 @@ class Symptoms:
                 self._answered.add(f"{event.node}.{event.socket}")
         run = self._run
         uses = {use.name: use for use in (self._of_lab(snapshot, topology) if isinstance(run, Run) else _of(run))}
-        recordings: Iterable[Recording] = (
-            [recording for recording, _ in self._lives.values()] if isinstance(run, Run) else tuple(run.recordings.seen)
-        )
         for name, (looked, bare) in self._looked.items():
             if name in uses:
                 uses[name] = replace(uses[name], looked=looked, bare=bare)
@@ -151,7 +151,7 @@ class Symptoms:
             snapshot=snapshot,
             topology=topology,
             uses=uses,
-            aims=tuple(_aims(recordings)),
+            aims=tuple(_aim(*names, wanted) for names, wanted in self._aims.items()),
             waits={node: tuple(r.name for r in wait.sockets) for node, wait in inside.items() if _is_open(wait, uses)},
             terminations=self._terminations(),
             peaks=self._peaks,
@@ -160,20 +160,22 @@ class Symptoms:
     def _of_lab(self, snapshot: Snapshot, topology: Topology) -> Iterator[Use]:
         live = set(self._run.recordings.live)
         options = {figures.name: figures.options for figures in snapshot.sockets}
+        urls = self._run.endpoints.urls
         for name, spec in topology.sockets():
             if name not in self._lives:
                 continue
             recording, since = self._lives[name]
-            if recording not in live:
-                self._ended.setdefault(recording, snapshot.at)
+            if recording not in live and self._ended.get(name, _NOBODY)[0] is not recording:
+                self._ended[name] = recording, snapshot.at
+            ended = self._ended.get(name, _NOBODY)
             yield Use(
                 name=name,
                 type=str(spec.type),
                 options=options.get(name, spec.options),
                 opened=since,
-                closed=math.inf if snapshot.state == "stopped" else self._ended.get(recording, math.inf),
+                closed=ended[1] if ended[0] is recording and snapshot.state != "stopped" else math.inf,
                 binds=spec.binds,
-                connects=spec.connects,
+                connects=tuple(urls.get(endpoint, endpoint) for endpoint in spec.connects),
                 answered=name in self._answered,
                 subscriptions=recording.subscriptions,
                 out_of_step=recording.meter.out_of_step,
@@ -212,16 +214,9 @@ def _of(run: Watching) -> Iterator[Use]:
         )
 
 
-def _aims(recordings: Iterable[Recording]) -> Iterator[Aim]:
-    for publisher in recordings:
-        latest = {wanted.receiver.name: wanted for wanted in tuple(publisher.aimed)}
-        for subscriber, wanted in latest.items():
-            yield Aim(
-                publisher=publisher.name,
-                subscriber=subscriber,
-                before=wanted.began,
-                sent=publisher.counts().sent if wanted.ended is None else wanted.ended,
-            )
+def _aim(publisher: str, subscriber: str, wanted: Filter) -> Aim:
+    sent = wanted.publisher.counts().sent if wanted.ended is None else wanted.ended
+    return Aim(publisher=publisher, subscriber=subscriber, before=wanted.began, sent=sent)
 
 
 def _is_open(wait: Wait, uses: Mapping[str, Use]) -> bool:
