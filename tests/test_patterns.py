@@ -35,8 +35,10 @@ class Bench:
         self.context = zmq.Context()
         self.mine = []
 
-    def socket(self, kind, endpoint, *, mine=False):
+    def socket(self, kind, endpoint, *, mine=False, name=""):
         socket = self.context.socket(kind)
+        if name:
+            socket.routing_id = name.encode()
         socket.rcvtimeo = 5000 if mine else -1
         if mine:
             self.mine.append(socket)
@@ -226,6 +228,43 @@ def test_ping_gives_up_on_a_lost_pong(bench):
     pong.send(b"pong 0 ")  # too late, and not taken for the answer to ping 1
     pong.send(b"pong 1 ")
     assert pong.recv().startswith(b"ping 2 ")
+
+
+def test_a_broker_hands_on_what_it_has_no_worker_for(bench):
+    localfe, client = bench.pair(zmq.ROUTER, zmq.REQ, "localfe")
+    localbe, worker = bench.pair(zmq.ROUTER, zmq.REQ, "localbe")
+    cloudfe, asking = bench.socket(zmq.ROUTER, "fe", name="DC1"), bench.socket(zmq.ROUTER, "fe", mine=True, name="DC2")
+    cloudbe, asked = bench.socket(zmq.ROUTER, "be", name="DC1"), bench.socket(zmq.ROUTER, "be", mine=True, name="DC2")
+    statefe, state = bench.pair(zmq.SUB, zmq.PUB, "statefe")
+    statebe, told = bench.pair(zmq.PUB, zmq.SUB, "statebe")
+    statefe.subscribe(b"")
+    told.subscribe(b"")
+    cloudbe.router_mandatory = localbe.router_mandatory = 1
+    ends = {"localfe": localfe, "localbe": localbe, "cloudfe": cloudfe, "cloudbe": cloudbe}
+    broker = patterns.inter_broker_routing()["DC1"].function
+    in_thread(broker, **ends, statefe=statefe, statebe=statebe)
+
+    asking.send_multipart([b"DC1", b"theirs", b"", b"hello"])
+    client.send(b"request")
+    while not asked.poll(20):
+        state.send_multipart([b"DC2", b"1"])
+    came = [asked.recv_multipart()]
+    while not asked.poll(20):
+        state.send_multipart([b"DC2", b"1"])
+    came.append(asked.recv_multipart())
+    assert came[0] == [b"DC1", b"DC2", b"theirs", b"", b"hello"]  # it goes back by the way that it came
+    assert came[1][0] == b"DC1"
+    assert came[1][2:] == [b"", b"request"]
+    for message in came:
+        asked.send_multipart([*message[:-1], b"reply to " + message[-1]])
+    assert asking.recv_multipart() == [b"DC1", b"theirs", b"", b"reply to hello"]
+    assert client.recv() == b"reply to request"
+
+    worker.send(b"READY")
+    while told.recv_multipart() != [b"DC1", b"1"]:
+        pass
+    client.send(b"another")
+    assert worker.recv_multipart()[1:] == [b"", b"another"]
 
 
 # The ready-made nodes

@@ -7,6 +7,7 @@ from zlab.patterns.espresso import espresso
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
+from zlab.patterns.inter_broker_routing import inter_broker_routing
 from zlab.patterns.kill_signaling import kill_signaling
 from zlab.patterns.last_value_cache import last_value_cache
 from zlab.patterns.lazy_pirate import lazy_pirate
@@ -46,6 +47,7 @@ __all__ = [  # noqa: RUF022
     "router_to_dealer",
     "load_balancing_broker",
     "async_server",
+    "inter_broker_routing",
     "lazy_pirate",
     "simple_pirate",
     "paranoid_pirate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zlab.faults import Delay
+from zlab.patterns.judging import called
 from zlab.patterns.pattern import WITHIN
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ def kill(node: str) -> Callable[[Lab], None]:
 
     def inject(lab: Lab) -> None:
         lab.kill(node)
+
+    return inject
+
+
+def kill_all(name: str) -> Callable[[Lab], None]:
+    """Kill all nodes of this name, whatever their numbers, and leave them dead."""
+
+    def inject(lab: Lab) -> None:
+        for node in called(lab, name):
+            lab.kill(node)
 
     return inject
 
