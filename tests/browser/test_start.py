@@ -113,7 +113,7 @@ def test_a_node_can_be_killed_and_restarted_by_clicking_it(seen: Visit) -> None:
 def _colour(node: Locator) -> float:
     """How colourful the drawing of a node is: grey is 0."""
     return node.evaluate("""(button) => {
-        const canvas = button.closest('.zlab-stage').querySelector('canvas.zlab-cards');
+        const canvas = button.closest('.zlab-stage').querySelector('canvas');
         const here = canvas.getBoundingClientRect(), box = button.getBoundingClientRect();
         const scale = canvas.width / here.width;
         const { data } = canvas.getContext('2d').getImageData(

@@ -43,6 +43,7 @@ function render({ model, el, signal }) {
   }
 
   const wire = attach({ model, el, signal }, {
+    calm: true,
     message(_, buffers) {
       state = json(buffers[0]);
       show();

@@ -9,7 +9,7 @@ function render({ model, el, signal }) {
   }
   const scene = new Scene(graph), camera = new Camera(), layers = new Layers(scene, camera), player = new Player(scene), announcer = new Announcer();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let figures = null, at = 0, kinds = [], over = false, frame = 0, pending = [], painted = false, charts = null;
+  let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null;
   let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = "";
 
   const buttons = new Buttons(scene, { light, activate, close: (name) => open(name, false), free: () => !inspector.open });
@@ -25,7 +25,7 @@ function render({ model, el, signal }) {
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
     "aria-label": `${graph.name}: nodes and messages. Space pauses, full stop lets one message move, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
-    ...layers.canvases, buttons.root, tip.root);
+    layers.canvas, buttons.root, tip.root);
   el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)), announcer.region);
 
   const wire = attach({ model, el, signal }, {
@@ -51,7 +51,7 @@ function render({ model, el, signal }) {
     },
     visible(on) {
       charts ??= watchCharts(el, wire);
-      if (on) { player.rest(); redraw(); } else { cancelAnimationFrame(frame); frame = 0; pending = []; player.reset(); }
+      if (on) { player.rest(); redraw(); } else { FRAMES.forget(draw); pending = []; player.reset(); }
     },
     lost() {
       over = true;
@@ -128,6 +128,7 @@ function render({ model, el, signal }) {
       layers.dirty = true;
     }
     el.dataset.batch = at; // for who watches over this page
+    el.dataset.flying = player.flights.flying;
     const { ratio } = player;
     if (over) write(note, "stopped: the final picture");
     else if (still.matches) write(note, "motion is reduced: rates instead of messages");
@@ -148,11 +149,10 @@ function render({ model, el, signal }) {
   // ---- drawing ----------------------------------------------------------------------------------------------
 
   function ask() {
-    if (!frame && wire.shown()) frame = requestAnimationFrame(draw);
+    if (wire.shown()) FRAMES.ask(draw);
   }
 
   function draw(time) {
-    frame = 0;
     if (!camera.width) return;
     if (pending.length) apply(pending.shift());
     player.advance(time);
@@ -169,13 +169,11 @@ function render({ model, el, signal }) {
   function drawAll() {
     const { stale, fold } = scene, moved = layers.dirty;
     layers.calm = still.matches;
-    layers.drawStill(hover ? scene.neighbours(hover) : followed && scene.touched(followed));
+    layers.draw(hover ? scene.neighbours(hover) : followed && scene.touched(followed), player);
     if (moved) buttons.put(camera);
     for (const i of stale) buttons.label(i);
     if (stale.size && inspector.open && stale.has(fold.itemOf[inspector.node.index])) inspect(inspector.node.index);
     stale.clear();
-    const flying = layers.drawMotion(player);
-    if (flying) el.dataset.flying = flying;
   }
 
   // A message that is followed in another view.
@@ -316,7 +314,7 @@ function render({ model, el, signal }) {
 
   // ---- what a person does -----------------------------------------------------------------------------------
 
-  const hand = gestures(layers.surface, stage, {
+  const hand = gestures(layers.canvas, stage, {
     under(x, y) { return scene.under(...camera.world(x, y), camera.scale); },
     point(target, x, y) { if (target) light(target); else if (x !== undefined) light(null); tell(target, x, y); },
     leave() { tell(null); light(null); },
@@ -396,7 +394,7 @@ function render({ model, el, signal }) {
     for (const [name, act] of Object.entries(traits)) model.off(`change:${name}`, act);
     clearTimeout(asking);
     cancelAnimationFrame(first);
-    cancelAnimationFrame(frame);
+    FRAMES.forget(draw);
   };
 }
 

@@ -1,6 +1,8 @@
 // Lanes: where they run, how they are drawn, and the names of their endpoints.
 
 const SLOT = 13;
+const STEPS_OF_LANE = 32; // from its beginning to its end
+const TRACK = 2 * (STEPS_OF_LANE + 1); // numbers that tell where it runs
 const SUM = 15; // how far above its lane a sum stands
 const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif";
 
@@ -54,6 +56,18 @@ function layLanes(graph, boxes) {
     }
     return { ...lane, points, length, left: left_, right: right_, top, bottom };
   });
+}
+
+// The points of all lanes one after the other, in pixels: x = scale × x + dx.
+function tracksOf(lanes, scale, dx, dy) {
+  const tracks = new Float32Array(TRACK * lanes.length);
+  lanes.forEach(({ points }, i) => {
+    for (let k = 0; k < TRACK; k += 2) {
+      tracks[TRACK * i + k] = scale * points[k] + dx;
+      tracks[TRACK * i + k + 1] = scale * points[k + 1] + dy;
+    }
+  });
+  return tracks;
 }
 
 function onCurve(c, t) {
@@ -257,6 +271,20 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
     g.fillStyle = style.ink;
     g.fillText(brief(queued), at, lane.y3);
   }
+}
+
+// What a queue and its number may cover, with what is told on the lane and the bolt of one that is cut: [left, top, right, bottom].
+function queueBox(lane, style, scale, told, cut) {
+  const line = letters(11, style, scale), half = 0.7 * line + 4, far = 44 + 8 + 8 * line;
+  const [left, right] = lane.way > 0 ? [lane.x3 - far, lane.x3] : [lane.x3, lane.x3 + far];
+  let box = [left, lane.y3 - half, right, lane.y3 + half];
+  const reach = (k, wide, high) => {
+    const x = lane.points[2 * k], y = lane.points[2 * k + 1];
+    box = [Math.min(box[0], x - wide), Math.min(box[1], y - high), Math.max(box[2], x + wide), Math.max(box[3], y + high)];
+  };
+  if (told) reach(16, 11 * line, 2.4 * line);
+  if (cut) reach(10, 10, 10);
+  return box;
 }
 
 function fullness(share, style) {

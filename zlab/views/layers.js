@@ -1,56 +1,99 @@
-// The layers of the picture: lanes, cards and queues, each drawn again when it has changed, above them what moves.
+// The picture in layers: lanes and cards are drawn again when they change, queues are laid over them, and what moves is
+// written into a copy of all that. The page gets one picture: a browser that draws in software copies every canvas that
+// it shows, for every frame.
 
-const LAYERS = ["lanes", "cards", "queues", "motion"];
+const PATCHES = 24; // places in which the ground is mended; where there are more, it is laid anew
+const SEEN = 3; // figures of a lane that are drawn: queue, capacity, rate
 
 class Layers {
   constructor(scene, camera) {
     this.scene = scene;
     this.camera = camera;
-    this.canvases = LAYERS.map((name) => make(`canvas.zlab-${name}`));
-    [this.onLanes, this.onCards, this.onQueues, this.onMotion] = this.canvases.map((canvas) => canvas.getContext("2d"));
+    this.canvas = make("canvas.zlab-picture");
+    this.onPicture = this.canvas.getContext("2d", { alpha: false });
+    // These are read, and never shown.
+    const hidden = (alpha) => make("canvas").getContext("2d", { alpha, willReadFrequently: true });
+    [this.onLanes, this.onCards, this.onGround] = [hidden(true), hidden(true), hidden(false)];
     this.style = null;
     this.dpr = 1;
     this.dirty = this.queuesDirty = true;
     this.calm = false; // rates stand in the place of what would move
+    this.told = new Float64Array(0); // what the ground shows of each lane
+    this.places = new Int32Array(0); // and where: left, top, right and bottom, in pixels
+    this.cut = null;
     this.drawn = null; // the dots, for a size and a page
     this.drawnKey = "";
+    this.moved = false; // whether the picture shows something that moves
   }
-
-  get surface() { return this.canvases[3]; }
 
   resize(width, height, dpr) {
     this.dpr = dpr;
-    for (const canvas of this.canvases) {
+    for (const { canvas } of [this.onPicture, this.onLanes, this.onCards, this.onGround]) {
       canvas.width = width * dpr;
       canvas.height = height * dpr;
     }
+    this.image = new ImageData(this.canvas.width, this.canvas.height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.ground = new Uint32Array(this.pixels.length);
     this.dirty = true;
   }
 
-  clean(context) {
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-    this.camera.apply(context, this.dpr);
+  // Draw all at a moment of the player's clock; says how many messages are in the air.
+  //   lit: what is pointed at or followed, {links, nodes}, or null.
+  draw(lit, { flights, clock }) {
+    const fresh = this.drawStill(lit), { scene, style, camera, dpr, canvas: { width, height } } = this;
+    if (this.calm) flights.count = 0;
+    if (!fresh && !this.moved && !flights.count) return 0;
+    const radius = Math.max(3.6 * camera.scale, 0.24 * style.least) * dpr, key = radius.toFixed(1) + style.page;
+    if (key !== this.drawnKey) {
+      this.drawnKey = key;
+      this.drawn = marks(style.kinds, style.page, radius);
+    }
+    this.pixels.set(this.ground);
+    const flying = flights.count ? flights.draw(this.pixels, width, height, clock, this.tracks, scene.fold.bundleOf, this.drawn) : 0;
+    this.onPicture.putImageData(this.image, 0, 0);
+    this.moved = flying > 0;
+    return flying;
   }
 
-  // All that does not move, as far as it has changed.
-  //   lit: what is pointed at or followed, {links, nodes}, or null.
+  // ---- what does not move -----------------------------------------------------------------------------------
+
+  // Bring the ground up to date; says whether it has changed.
   drawStill(lit) {
-    const { scene, camera: { scale }, style } = this, { fold, lanes, stale } = scene;
+    const { scene, camera, dpr, style } = this, { fold, lanes, stale } = scene, { scale } = camera;
+    if (!this.dirty && !stale.size && !this.queuesDirty) return false;
+    let patches = [];
     if (this.dirty) {
       scene.nameEndpoints(style, scale);
       this.clean(this.onLanes);
       for (const frame of fold.frames) drawFrame(this.onLanes, frame, style);
       drawLanes(this.onLanes, fold, lanes, style, lit, scale);
       drawEndpoints(this.onLanes, scene.names, style, scale);
+      this.tracks = tracksOf(lanes, dpr * scale, dpr * camera.x, dpr * camera.y);
+    }
+    if (this.dirty || stale.size > PATCHES) {
       this.drawCards(lit);
-      this.dirty = false;
-      this.queuesDirty = true;
-    } else if (stale.size > 0.4 * fold.nodes.length) this.drawCards(lit);
-    else for (const i of stale) this.drawAgain(i, lit);
-    if (!this.queuesDirty) return;
-    this.queuesDirty = false;
-    this.drawQueues();
+      patches = null;
+    } else for (const i of stale) patches.push(this.pixelsOf(this.drawAgain(i, lit)));
+    if (this.dirty || this.cut !== scene.cut) {
+      this.cut = scene.cut;
+      this.told = new Float64Array(SEEN * lanes.length).fill(NaN);
+      this.places = new Int32Array(lanes.flatMap((lane, i) => this.pixelsOf(queueBox(lane, style, scale, this.isTold(i), this.isCut(i)))));
+      patches = null;
+    }
+    const changed = this.changed();
+    if (patches && patches.length + changed.length <= PATCHES) {
+      for (const i of changed) patches.push(this.places.subarray(4 * i, 4 * i + 4));
+      for (const patch of patches) this.lay(patch);
+    } else this.lay([0, 0, this.canvas.width, this.canvas.height]);
+    this.dirty = this.queuesDirty = false;
+    return !patches || patches.length > 0;
+  }
+
+  clean(context) {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+    this.camera.apply(context, this.dpr);
   }
 
   drawCards(lit) {
@@ -67,7 +110,7 @@ class Layers {
     if (item.members.some((one) => scene.broken.has(one))) drawBolt(onCards, box.x + box.w / 2 - 12, box.y - box.h / 2 + 12, 8, style);
   }
 
-  // One card, within its edges; cards that a person put over each other are drawn together.
+  // One card, within its edges; cards that a person put over each other are drawn together. Says where that is.
   drawAgain(i, lit) {
     const { onCards, scene: { boxes, fold, lanes } } = this, { x, y, w, h } = boxes[i], m = 2.5;
     onCards.save();
@@ -82,35 +125,71 @@ class Layers {
       }
     });
     onCards.restore();
+    return [x - w / 2 - m, y - h / 2 - m, x + w / 2 + m, y + h / 2 + m];
   }
 
-  drawQueues() {
-    const { onQueues, style, camera: { scale }, scene: { fold, lanes, sums, cut } } = this;
-    this.clean(onQueues);
-    lanes.forEach((lane, i) => {
-      drawQueue(onQueues, lane, sums[i].queued, sums[i].capacity, style, scale);
-      const { links } = fold.links[i];
-      if (links.length > 1) drawSum(onQueues, lane, links.length, sums[i], style, scale);
-      else if (this.calm && sums[i].rate > 0 && scale > 0.4) drawRate(onQueues, lane, sums[i].rate, style, scale);
-      if (cut.size && links.some((one) => cut.has(one))) drawBolt(onQueues, lane.points[20], lane.points[21], 8, style);
+  // ---- the ground: lanes, cards and queues together, as pixels -------------------------------------------------
+
+  // Whether more than its queue is told of a lane, on the lane itself.
+  isTold(i) { return this.calm || this.scene.fold.links[i].links.length > 1; }
+
+  isCut(i) { return this.cut.size > 0 && this.scene.fold.links[i].links.some((one) => this.cut.has(one)); }
+
+  // The lanes of which the ground shows something else than there is now.
+  changed() {
+    const { told, scene: { sums } } = this, lanes = [];
+    sums.forEach(({ queued, capacity, rate }, i) => {
+      const flow = this.isTold(i) ? rate : 0, k = SEEN * i;
+      if (told[k] === queued && told[k + 1] === capacity && told[k + 2] === flow) return;
+      told[k] = queued;
+      told[k + 1] = capacity;
+      told[k + 2] = flow;
+      lanes.push(i);
     });
+    return lanes;
   }
 
-  // What is in the air at this moment of the picture's clock; says how many there are.
-  drawMotion({ flights, clock }) {
-    const { onMotion, camera, dpr, style, scene } = this;
-    if (this.calm) {
-      flights.count = 0;
-      flights.blank = false;
-      this.clean(onMotion);
-      return 0;
+  // From the graph's units to whole pixels of the picture.
+  pixelsOf([left, top, right, bottom]) {
+    const { dpr, camera: { scale, x, y }, canvas: { width, height } } = this;
+    return [Math.max(0, Math.floor(dpr * (x + left * scale))), Math.max(0, Math.floor(dpr * (y + top * scale))),
+      Math.min(width, Math.ceil(dpr * (x + right * scale))), Math.min(height, Math.ceil(dpr * (y + bottom * scale)))];
+  }
+
+  // Lay a part of the ground anew.
+  lay([x, y, right, bottom]) {
+    const w = right - x, h = bottom - y;
+    if (w <= 0 || h <= 0) return;
+    const { onGround: g, canvas: { width, height }, ground } = this, all = w === width && h === height;
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.save();
+    if (!all) {
+      g.beginPath();
+      g.rect(x, y, w, h);
+      g.clip();
     }
-    const radius = Math.max(3.6 * camera.scale, 0.24 * style.least) * dpr, key = radius.toFixed(1) + style.page;
-    if (key !== this.drawnKey) {
-      this.drawnKey = key;
-      this.drawn = marks(style.kinds, style.page, radius);
-      flights.blank = false;
-    }
-    return flights.draw(onMotion, clock, scene.lanes, scene.fold.bundleOf, this.drawn, { scale: dpr * camera.scale, x: dpr * camera.x, y: dpr * camera.y });
+    g.fillStyle = this.style.page;
+    g.fillRect(x, y, w, h);
+    for (const { canvas } of [this.onLanes, this.onCards]) g.drawImage(canvas, x, y, w, h, x, y, w, h);
+    this.camera.apply(g, this.dpr);
+    this.drawQueues(g, x, y, right, bottom);
+    g.restore();
+    const drawn = new Uint32Array(g.getImageData(x, y, w, h).data.buffer);
+    if (all) ground.set(drawn);
+    else for (let row = 0; row < h; row++) ground.set(drawn.subarray(row * w, (row + 1) * w), (y + row) * width + x);
+  }
+
+  // The queues in a part of it, and what is told on the lanes there.
+  drawQueues(g, left, top, right, bottom) {
+    const { places, style, camera: { scale }, scene: { fold, lanes, sums } } = this;
+    lanes.forEach((lane, i) => {
+      const k = 4 * i;
+      if (places[k] >= right || places[k + 1] >= bottom || places[k + 2] <= left || places[k + 3] <= top) return;
+      drawQueue(g, lane, sums[i].queued, sums[i].capacity, style, scale);
+      const { links } = fold.links[i];
+      if (links.length > 1) drawSum(g, lane, links.length, sums[i], style, scale);
+      else if (this.calm && sums[i].rate > 0 && scale > 0.4) drawRate(g, lane, sums[i].rate, style, scale);
+      if (this.isCut(i)) drawBolt(g, lane.points[20], lane.points[21], 8, style);
+    });
   }
 }

@@ -112,6 +112,7 @@ function render({ model, el, signal }) {
   const single = ({ links }) => (links.length > 1 ? "of several links it does not add up: open them" : "");
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
   const wire = attach({ model, el, signal }, {
+    calm: true,
     message(content, buffers) {
       if (buffers[1]) lay(json(buffers[1]));
       json(buffers[0]).forEach((row, i) => {

@@ -17,6 +17,7 @@ function render({ model, el, signal }) {
   }
 
   const wire = attach({ model, el, signal }, {
+    calm: true,
     message(content, buffers) {
       const rows = json(buffers[0]).map(entry);
       if (content.left) rows.unshift(make("li.zlab-soft", {}, make("time"), `${count(content.left)} more events than are shown`));

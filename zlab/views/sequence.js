@@ -8,7 +8,7 @@ function render({ model, el, signal }) {
   const still = matchMedia("(prefers-reduced-motion: reduce)"), stretch = new Stretch(arrows, still);
   const lab = { nodes: [], types: [], kinds: [], fates: ["under way", "delivered"], sockets: [], home: new Int16Array(0), events: stretch.events, lives: new Map() };
   let sampling = 1, rest = 0, gone = 0, unmarked = 0;
-  let dpr = 1, style = PALETTE.light, page = "#fff", frame = 0, cost = 0, drawnAt = 0, more = 0;
+  let dpr = 1, saying = false, style = PALETTE.light, page = "#fff", cost = 0, drawnAt = 0, more = 0;
   let chosen = -1, journey = null, hovered = null, looking = 0;
   let sight = { places: new Int32Array(DRAWN), count: 0, of: 0, newer: 0 };
 
@@ -29,7 +29,7 @@ function render({ model, el, signal }) {
     escape: () => stage.focus({ preventScroll: true }), redraw });
   const tools = make("div.zlab-tools", { role: "toolbar", "aria-label": "Sequence diagram" },
     hold, make("span.zlab-choice", { role: "group", "aria-label": "Scale" }, inTime, inOrder), seeking.box, seeking.hits, zooms);
-  const canvas = make("canvas"), g = canvas.getContext("2d");
+  const canvas = make("canvas"), g = canvas.getContext("2d", { alpha: false });
   const tip = new Tip();
   const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; after a click, the wheel alone goes through time");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
@@ -48,7 +48,7 @@ function render({ model, el, signal }) {
     message: take,
     visible(on) {
       if (on) redraw();
-      else { cancelAnimationFrame(frame); clearTimeout(more); frame = more = 0; }
+      else { FRAMES.forget(draw); clearTimeout(more); more = 0; }
     },
     lost() { stretch.lost = true; el.classList.add("zlab-lost"); redraw(); },
   });
@@ -180,11 +180,10 @@ function render({ model, el, signal }) {
   // ---- drawing ----------------------------------------------------------------------------------------------
 
   function redraw() {
-    if (!frame && wire.shown()) frame = requestAnimationFrame(draw);
+    if (wire.shown()) FRAMES.ask(draw);
   }
 
   function draw(now) {
-    frame = 0;
     if (!stretch.width) return resize();
     const { moves } = stretch;
     if (moves && now - drawnAt < 30) return redraw(); // 30 pictures a second are enough for what scrolls
@@ -196,13 +195,15 @@ function render({ model, el, signal }) {
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
     drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted: seeking.wanted, labels });
     cost = 0.8 * cost + 0.2 * (performance.now() - began);
-    el.dataset.drawn = sight.count; // for who watches over this page
-    say();
+    if (!saying) FRAMES.write(say);
+    saying = true;
     if (moves && cost < 8) redraw();
   }
 
   // What the picture does not show, in words.
   function say() {
+    saying = false;
+    el.dataset.drawn = sight.count; // for who watches over this page
     const said = [];
     said.push(stretch.scale === "time" ? `true time: ${seconds(stretch.seconds)} from top to bottom` : "in order: even distances, not even times");
     if (stretch.lost) said.push("the kernel is gone: this picture is the last");
@@ -235,7 +236,7 @@ function render({ model, el, signal }) {
     stage.style.height = h + "px";
     canvas.width = w * dpr;
     canvas.height = h * dpr;
-    if (wire.shown()) { cancelAnimationFrame(frame); drawnAt = 0; draw(performance.now()); } // an emptied canvas would flash
+    if (wire.shown()) { FRAMES.forget(draw); drawnAt = 0; draw(performance.now()); } // an emptied canvas would flash
   }
 
   function theme() {
@@ -411,7 +412,7 @@ function render({ model, el, signal }) {
     model.off("msg:custom", answered);
     model.off("change:folded", setFolded);
     if (journey) follow(el, null);
-    cancelAnimationFrame(frame);
+    FRAMES.forget(draw);
     seeking.dispose();
     for (const timer of [more, looking, hinting]) clearTimeout(timer);
   };

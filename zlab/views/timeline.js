@@ -32,6 +32,7 @@ function render({ model, el, signal }) {
     make("div.zlab-steps", {}, back, play, on, pace), make("div.zlab-track", {}, signs, slider, thin, gone), text, live));
 
   const wire = attach({ model, el, signal }, {
+    calm: true,
     message(content) {
       told = content;
       if (content.again) marks = [];

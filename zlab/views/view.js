@@ -67,7 +67,10 @@ function json(buffer) {
 
 // Write only what differs: a table that is rewritten loses its selection and costs a layout.
 function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const only = element.firstChild;
+  if (only && !only.nextSibling && only.nodeType === 3) {
+    if (only.data !== text) only.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
 }
 
 // A page that is loaded again says no good-bye: Python knows by these that its earlier views are gone.
@@ -83,6 +86,7 @@ function page() {
 
 // Connect a view to its Python half.
 //   on.message(content, buffers): "full" or "tick"; on.visible(on); on.lost(): the kernel is gone;
+//   on.calm: whether its words may wait for those of other views, a fraction of a second;
 //   on.last: whether Python must hear that it was closed with its notebook.
 // Returns {send, command(name, given, control), dispose}.
 function attach({ model, el, signal }, on) {
@@ -168,7 +172,8 @@ function attach({ model, el, signal }, on) {
       comm = content.comm ?? comm;
       kernel = model.widget_manager?.kernel ?? kernel;
       if (content.a) send({ t: "answer", n: content.n });
-      on.message(content, buffers);
+      if (!on.calm) on.message(content, buffers);
+      else FRAMES.write(() => { if (!over) on.message(content, buffers); });
     }
   }
   model.on("msg:custom", receive);
