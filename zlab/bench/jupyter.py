@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _LIMIT = 60.0  # seconds for anything to come up
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
-# Counts what comes over websockets and how far the frames lie apart; notes when each batch of the flow came, by its
-# "at", and when the first frame with it began.
+# Counts what comes over websockets, how far the frames lie apart and how often each flow graph is drawn; notes when each
+# batch of the flow came, by its "at", and when the first frame with it began.
 _COUNTERS = """
 window.__wire = { comm: 0, bytes: 0 }; window.__frames = []; window.__came = {}; window.__drawn = [];
 const words = new TextDecoder();
@@ -40,6 +40,12 @@ window.WebSocket = class extends window.WebSocket {
       if (at) window.__came[Number(at[1])] = Date.now();
     });
   }
+};
+window.__pictures = new Map();
+const { putImageData } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+  window.__pictures.set(this.canvas, (window.__pictures.get(this.canvas) ?? 0) + 1);
+  return putImageData.apply(this, given);
 };
 let last = 0;
 (function frame(now) {
@@ -90,14 +96,29 @@ class Notebook:
         values = {m["name"]: m["value"] for m in self.metrics.send("Performance.getMetrics")["metrics"]}
         return float(values["TaskDuration"])
 
+    def worked(self) -> float:
+        """Processor seconds that all processes of the browser have taken so far: what other work here disturbs least."""
+        import psutil
+
+        total = 0.0
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if "chrom" in process.name():
+                    times = process.cpu_times()
+                    total += times.user + times.system
+            except psutil.Error:
+                continue  # it has ended
+        return total
+
 
 @contextmanager
-def open_notebook(cell: str, height: int = 720) -> Iterator[Notebook]:
+def open_notebook(cell: str, width: int = 1280, height: int = 720) -> Iterator[Notebook]:
     """Start JupyterLab and Chromium and open a notebook with this cell, not yet run.
 
     Args:
         cell: its code.
-        height: of the page, in pixels; it is 1280 wide.
+        width: of the page, in pixels.
+        height: of the page, in pixels.
 
     Raises:
         NotMeasurableError: there is no Playwright or no Chromium.
@@ -132,7 +153,7 @@ def open_notebook(cell: str, height: int = 720) -> Iterator[Notebook]:
             raise NotMeasurableError(f"no browser at {path}: apt install chromium, or set ZLAB_CHROMIUM")
         browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
         stack.callback(browser.close)
-        page = browser.new_page(viewport={"width": 1280, "height": height})
+        page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(_LIMIT * 1000)
         page.add_init_script(_COUNTERS)
         page.goto(url)
