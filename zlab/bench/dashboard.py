@@ -281,7 +281,8 @@ def print_table() -> list[Shown]:
         shown.append(line)
         print(
             f"{line.scene + (' *' if synthetic else ''):<23}{line.paint:>8.2f}{line.frames:>9.1f}{line.pictures:>8.1f}"
-            f"{line.moving:>8,.0f}{line.main_thread:>6.0%}{line.browser:>8.0%}{line.batch_bytes / 1000:>9.1f}{1000 * line.batch_seconds:>6.2f}"
+            f"{line.moving:>8,.0f}{line.main_thread:>6.0%}{line.browser:>8.0%}"
+            f"{line.batch_bytes / 1000:>9.1f}{1000 * line.batch_seconds:>6.2f}"
             f"{1000 * line.arrival:>13.0f}{1000 * line.pixel:>14.0f}{1000 * line.pixel_late:>6.0f}"
             f"{line.comm:>7.1f}{line.bytes / 1000:>6.0f}{line.kernel:>8.1%}{line.clock:>7.1%}{line.messages:>12,.0f}",
             flush=True,

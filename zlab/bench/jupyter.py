@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _LIMIT = 60.0  # seconds for anything to come up
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
-# Counts what comes over websockets, how far the frames lie apart and how often each flow graph is drawn; notes when each
-# batch of the flow came, by its "at", and when the first frame with it began.
+# Counts what comes over websockets, how far the frames lie apart and how often each flow graph is drawn; notes when
+# each batch of the flow came, by its "at", and when the first frame with it began.
 _COUNTERS = """
 window.__wire = { comm: 0, bytes: 0 }; window.__frames = []; window.__came = {}; window.__drawn = [];
 const words = new TextDecoder();
@@ -97,7 +97,7 @@ class Notebook:
         return float(values["TaskDuration"])
 
     def worked(self) -> float:
-        """Processor seconds that all processes of the browser have taken so far: what other work here disturbs least."""
+        """Processor seconds that all processes of the browser have taken: what other work here disturbs least."""
         import psutil
 
         total = 0.0

@@ -28,7 +28,8 @@ _SILENT = 30.0
 
 def script(*names: str) -> str:
     """The JavaScript of a view: the colours and the shared part first, then its own files, as one module."""
-    return "\n".join((palette.javascript(), *((_HERE / name).read_text("utf-8") for name in ("frames.js", "view.js", *names))))
+    files = ((_HERE / name).read_text("utf-8") for name in ("frames.js", "view.js", *names))
+    return "\n".join((palette.javascript(), *files))
 
 
 STYLE = palette.css() + (_HERE / "style.css").read_text("utf-8")
