@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from zlab.secret import ZAP
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -303,6 +305,18 @@ class Recording:
     """Tells the probe that a message may have several frames; set by the probe."""
     shared: tuple[str, str] | None = None
     """Two threads that have used it at once: the one that was inside libzmq, and the one that came."""
+    confidential: bool = False
+    """Whether its messages are counted and never traced: they may bear a password."""
+
+    def meets(self, url: str) -> None:
+        """Hear of an address that it binds or connects to: what passes at a ZAP handler's is confidential (RFC 27)."""
+        if url.startswith(ZAP):
+            self.confidential = True
+            self.watch(None, self.gated, False)  # noqa: FBT003 - its signature
+
+    def look(self, mask: int | None, *, gated: bool, rich: bool) -> None:
+        """Tell the probe what to trace, as `watch` does, where its messages may be traced at all."""
+        self.watch(None if self.confidential else mask, gated, rich)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from zlab.secret import SECRETS, Secret
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,8 +67,8 @@ class SocketType(StrEnum):
         return self not in {SocketType.PUB, SocketType.PUSH, SocketType.RADIO, SocketType.SCATTER}
 
 
-OptionValue = int | str | bytes | tuple[str | bytes, ...] | list[str | bytes]
-"""What a socket option may be: ``subscribe`` alone takes several values at once."""
+OptionValue = int | str | bytes | Secret | tuple[str | bytes, ...] | list[str | bytes]
+"""What a socket option may be: ``subscribe`` alone takes several values at once, and what is secret is hidden."""
 
 PAIR, REQ, REP, DEALER, ROUTER = (
     SocketType.PAIR,
@@ -150,6 +152,11 @@ class Socket:
     connects: tuple[str, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __post_init__(self) -> None:
+        """Hide what is secret, before anybody can show it."""
+        bare = {name: Secret(self.options[name]) for name in SECRETS & set(self.options)}
+        object.__setattr__(self, "options", MappingProxyType({**self.options, **bare}))
+
     def bind(self, *endpoints: str, **options: OptionValue) -> Socket:
         """The same socket, binding to these endpoints too."""
         return replace(self, binds=self.binds + endpoints, options=self._with(options))
@@ -164,7 +171,7 @@ class Socket:
         return self.binds + self.connects
 
     def _with(self, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
-        return MappingProxyType({**self.options, **options})
+        return {**self.options, **options}
 
 
 def check_options(name: str, socket: Socket) -> None:
@@ -178,7 +185,10 @@ def check_options(name: str, socket: Socket) -> None:
             near = difflib.get_close_matches(option, _OPTIONS, n=1)
             advice = f"did you mean {near[0]!r}?" if near else "see the man page zmq_setsockopt for those there are"
             raise TopologyError(f"{name}: {option!r} is no socket option that can be set: {advice}")
-        if option == "subscribe":
+        if isinstance(value, Secret):
+            if not value.usable:
+                raise TopologyError(f"{name}: {option} is str or bytes; what was given is neither, and is not shown")
+        elif option == "subscribe":
             if socket.type is not SUB:
                 raise TopologyError(f"{name} is {socket.type} and cannot subscribe: only SUB does")
             values = value if isinstance(value, tuple | list) else (value,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zlab.faults.fault import Fault
+from zlab.secret import SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,15 @@ class Option(Fault):
     Args:
         name: as pyzmq spells it in lower case, such as ``sndhwm``, ``conflate`` or ``linger``.
         value: messages, milliseconds, or what the man page ``zmq_setsockopt`` says.
+
+    Raises:
+        ValueError: it is a secret key or a password: what a fault does is written down.
     """
 
     name: str
     value: int | str | bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what must not be written down."""
+        if self.name in SECRETS:
+            raise ValueError(f"{self.name} is secret, and what a fault does is written down: set it in the topology")

@@ -235,6 +235,9 @@ def _points(topology: Topology, where: str | None, *, publishing: bool) -> set[P
 def told(passage: Passage) -> str:
     """What a message does where it stands, in words: ``worker-1 receives '17'``."""
     node, _, _ = passage.point.socket.rpartition(".")
+    does = "receives" if passage.point.direction else "sends"
+    if passage.recording.confidential:
+        return f"{node} {does} what may bear a password, and is not shown"
     body = bytes(passage.frames[-1])
     try:
         text = body.decode()
@@ -242,7 +245,7 @@ def told(passage: Passage) -> str:
     except UnicodeDecodeError:
         shown = repr(body)
     shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
-    return f"{node} {'receives' if passage.point.direction else 'sends'} {shown}"
+    return f"{node} {does} {shown}"
 
 
 def _told(value: Any) -> str:

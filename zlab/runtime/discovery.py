@@ -159,6 +159,7 @@ class Discovered(Recordings):
                 seen.options |= {"routing_id": named} if (named := socket.get(zmq.ROUTING_ID)) else {}
             url = socket.getsockopt_string(zmq.LAST_ENDPOINT)
             if url:
+                recording.meets(url)
                 self._unsettled.append((seen, url))
 
     def settle(self) -> None:
@@ -175,6 +176,7 @@ class Discovered(Recordings):
     @_quietly
     def bound(self, recording: Recording, url: str) -> None:
         """Note where a socket has bound."""
+        recording.meets(url)
         seen = self.seen.get(recording)
         if seen is not None and url not in seen.binds:
             seen.binds.append(url)
@@ -184,6 +186,7 @@ class Discovered(Recordings):
     @_quietly
     def connected(self, recording: Recording, url: str) -> None:
         """Note where a socket has connected to."""
+        recording.meets(url)
         seen = self.seen.get(recording)
         if seen is not None and url not in seen.connects and url not in self._hidden:
             seen.connects.append(url)

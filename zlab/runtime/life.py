@@ -84,6 +84,8 @@ class Life:
                 socket: Any = self._context.socket(kind)
                 self.sockets[key] = socket
                 probe(socket, recording, recordings, pass_by)
+                for endpoint in spec.endpoints:
+                    recording.meets(endpoint)
                 self.recordings[key] = recording
                 apply_options(f"{node.name}.{key}", spec, socket)
                 connections.opened(recording.name, socket, recording)

@@ -6,6 +6,7 @@ from typing import Any
 
 import zmq
 
+from zlab.secret import Secret
 from zlab.sockets import Socket, TopologyError
 
 AT_ONCE = {
@@ -47,6 +48,8 @@ def set_option(socket: zmq.Socket[Any], option: str, value: Any) -> None:
     Raises:
         ZMQError, TypeError, ValueError, OverflowError: libzmq does not take the value.
     """
+    if isinstance(value, Secret):
+        value = value.reveal()
     if option == "hwm":  # no option of libzmq's: pyzmq sets both marks
         socket.set_hwm(int(value))
     else:

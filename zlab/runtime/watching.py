@@ -165,7 +165,7 @@ class Watching:
         with self._applying:
             for recording in self.recordings.live:
                 gated = recording in self.recordings.doubtful
-                recording.watch(self.mask if self.tracing else None, gated, self.rich)
+                recording.look(self.mask if self.tracing else None, gated=gated, rich=self.rich)
 
     def over(self) -> bool:
         """Never: what the program does next is its own affair."""
