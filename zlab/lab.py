@@ -50,9 +50,10 @@ class Lab(Observed):
         key: Key | None = None,
         trace: str = "adaptive",
         relay: bool = False,
+        exposed: bool = False,
     ) -> None:
         """Start it; use `zlab.run`."""
-        self._run = Run(topology, transport, key=key, full=check_trace(trace), relay=relay)
+        self._run = Run(topology, transport, key=key, full=check_trace(trace), relay=relay, exposed=exposed)
         self._settled = threading.Event()  # never set: to wait on
         super().__init__(self._run)
         self.subscribe(self._run.connections.heard_of)
@@ -368,6 +369,7 @@ def run(
     key: Callable[[list[bytes]], Hashable] | None = None,
     trace: str = "adaptive",
     relay: bool = False,
+    exposed: bool = False,
 ) -> Lab:
     """Bring a topology to life: a thread per node, real sockets.
 
@@ -387,13 +389,16 @@ def run(
         relay: whether tcp connections pass through a relay within the lab, so that the network can be
             disturbed by `zlab.faults` such as ``Cut`` and ``Bandwidth``. Without it a lab's sockets are
             connected with nothing between them.
+        exposed: your word that whoever reaches a socket from another machine may speak to it. Without it, a socket
+            that binds ``tcp://*`` or any address but this machine's own must use CURVE, with a ZAP handler in the
+            topology that knows its clients' keys, as `zlab.patterns.ironhouse` does.
 
     Returns:
         The running lab.
 
     Raises:
-        TopologyError: an option or address that ZeroMQ does not take, or a relay with nothing to carry; nothing is
-            left open.
+        TopologyError: an option or address that ZeroMQ does not take, a socket that would listen to strangers, or a
+            relay with nothing to carry; nothing is left open.
         ValueError: a ``trace`` that is neither.
 
     Example:
@@ -404,4 +409,4 @@ def run(
     if not isinstance(topology, Topology):
         raise TopologyError(f"{topology!r} is not a topology: give zlab.patterns.pipeline() or zlab.Topology(...)")
     registry.make_room()
-    return Lab(topology, transport, key=key, trace=trace, relay=relay)
+    return Lab(topology, transport, key=key, trace=trace, relay=relay, exposed=exposed)

@@ -33,8 +33,13 @@ def tcp_target(url: str) -> str:
     return f"tcp://{url.rpartition(';')[2]}" if url.startswith("tcp://") and ";" in url else url
 
 
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine's own address, which no other machine reaches."""
+    return host.startswith("127.") or host in {"localhost", "lo", "::1", "[::1]"}
+
+
 def _is_local(host: str) -> bool:
-    return host.startswith("127.") or host in {"localhost", "::1", "[::1]"} or host in _own()
+    return is_loopback(host) or host in _own()
 
 
 @cache

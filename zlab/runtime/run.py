@@ -22,6 +22,7 @@ from zlab.runtime.life import GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
 from zlab.runtime.place import begins, points
 from zlab.runtime.relay import Relay
+from zlab.runtime.security import refuse_unsafe
 from zlab.runtime.steering import Steering
 from zlab.runtime.world import World
 from zlab.sockets import TopologyError
@@ -43,7 +44,14 @@ class Run:
     """All nodes of one lab."""
 
     def __init__(
-        self, topology: Topology, transport: str, *, key: Key | None = None, full: bool = False, relay: bool = False
+        self,
+        topology: Topology,
+        transport: str,
+        *,
+        key: Key | None = None,
+        full: bool = False,
+        relay: bool = False,
+        exposed: bool = False,
     ) -> None:
         """Check everything, open every socket, and only then start the nodes.
 
@@ -53,16 +61,18 @@ class Run:
             key: what makes a message itself; None for its last frame.
             full: whether every message is to be traced, at any rate.
             relay: whether tcp connections are to pass through a relay, so that the network can be disturbed.
+            exposed: whether a socket may listen beyond this machine without asking who comes.
 
         Raises:
-            TopologyError: what this installation lacks, or an option or an address that ZeroMQ does not take;
-                nothing is left open.
+            TopologyError: what this installation lacks, or what is not safe, or an option or an address that ZeroMQ
+                does not take; nothing is left open.
         """
         install_proxy()
         self.message_cost = message_cost()
         self.topology = topology
         self.endpoints = Endpoints(transport)
         refuse(topology, transport)
+        refuse_unsafe(topology, transport, exposed=exposed)
         if relay and not any(self.endpoints.uses_tcp(e) for _, spec in topology.sockets() for e in spec.connects):
             raise TopologyError("relay=True carries tcp connections, and there are none here: give transport='tcp' too")
         self.world = World(points(topology), begins(topology))
@@ -214,7 +224,7 @@ class Run:
         with self._applying:
             for node in self.nodes.values():
                 for recording in node.recordings:
-                    recording.watch(self.mask if self.tracing else None, node.gated(recording), self.rich)
+                    recording.look(self.mask if self.tracing else None, gated=node.gated(recording), rich=self.rich)
 
     def is_proxied(self, socket: str) -> bool:
         """Whether a ``zmq.proxy`` moves this socket's messages."""
