@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.barred import of_barred
 from zlab.ledger.exchange import Row, split
 from zlab.ledger.forwarding import through_proxies
 from zlab.ledger.grouping import runs
@@ -17,7 +18,7 @@ from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies, path_of
 from zlab.ledger.matching import HOLD, Matcher
-from zlab.ledger.sharing import capacity, conflates, exchanges
+from zlab.ledger.sharing import PUBLISHERS, capacity, conflates, exchanges
 from zlab.ledger.snapshot import (
     Flight,
     LinkFigures,
@@ -67,6 +68,8 @@ class Book:
         self._specs: dict[str, Socket] = dict(topology.sockets())
         self._inproc = inproc
         self._strangers: frozenset[str] = frozenset()
+        self._barred: dict[int, bool] = {}
+        self._live: frozenset[str] = frozenset()
         self._before: dict[Link, int] = {}  # what a publisher had sent when a stranger was first seen
         self._tally = Tally()
         self._exchanges = list(exchanges(topology.links, self._specs, inproc))
@@ -122,19 +125,23 @@ class Book:
             self._empty.append(deque(maxlen=20))
         self.latencies.grow(len(topology.links))
         self.journeys.grow(topology)
+        self._group()
+        for name in self._specs:
+            self._second.setdefault(name, _NOTHING)
+        for _, _, rows in self._past:
+            rows.extend([Row(0, 0, 0, {}, {})] * len(fresh))
+
+    def _group(self) -> None:
+        """Account together for what now has sockets in common."""
         before = {exchange.rays: exchange for exchange in self._exchanges}
         self._exchanges = []
-        for exchange in exchanges(topology.links, self._specs, inproc):
+        for exchange in exchanges(self.topology.links, self._specs, self._inproc, self._barred):
             same = before.pop(exchange.rays, None)
             self._exchanges.append(same or exchange)
             if same is None:
                 for old in before.values():
                     if set(old.rays) & set(exchange.rays):
                         exchange.inherit(old)
-        for name in self._specs:
-            self._second.setdefault(name, _NOTHING)
-        for _, _, rows in self._past:
-            rows.extend([Row(0, 0, 0, {}, {})] * len(fresh))
 
     def alter(self, options: Mapping[str, Mapping[str, OptionValue]]) -> None:
         """Take in socket options that have changed; what a queue held before may be more than it would take now.
@@ -171,6 +178,13 @@ class Book:
             self._tally.fold(recording, counts)
         first = self._totals(reading.first)
         second = self._totals(reading.second)
+        self._live = reading.live
+        links, before = self.topology.links, self._barred.keys()
+        self._barred = {
+            i: over for i, over in reading.barred.items() if self._specs[links[i].sender].type not in PUBLISHERS
+        }
+        if self._barred.keys() != before:
+            self._group()
         for exchange in self._exchanges:
             exchange.update(
                 first,
@@ -280,6 +294,9 @@ class Book:
         rows: dict[int, Row] = {}
         for exchange in self._exchanges:
             rows |= of_strangers(exchange.rows(self._second, stopped=stopped), exchange, self._strangers)
+        rows |= of_barred(
+            self.topology.links, self._barred, self._exchanges, self._second, live=self._live, stopped=stopped
+        )
         for i, link in enumerate(self.topology.links):
             if i not in rows:
                 rows[i] = self._subscription_row(i, link, stopped=stopped)

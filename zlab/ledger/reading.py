@@ -51,5 +51,7 @@ class Reading:
     """By node: how many messages per second it is to send, of those that have a rate."""
     steered: bool = False
     """Whether a person has paused the lab or slowed it down since the last tick."""
+    barred: Mapping[int, bool] = field(default_factory=dict)
+    """The links, by their places, whose handshake has failed each time; whether for good, and with what was queued."""
     gap: bool = False
     """Whether messages went untraced though all were to be traced."""

@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from zlab.topology import Link
 
 _DEFAULT_HWM = 1000  # messages: libzmq's own
-_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+"""Whose messages go to every subscriber that wants them."""
 
 
-def exchanges(links: Sequence[Link], specs: Mapping[str, Socket], inproc: Collection[str]) -> Iterator[Exchange]:
+def exchanges(
+    links: Sequence[Link], specs: Mapping[str, Socket], inproc: Collection[str], barred: Collection[int] = ()
+) -> Iterator[Exchange]:
     """All links but those of publishers, in groups that share no socket.
 
     Args:
         links: those of the topology.
         specs: its sockets, by their full names.
         inproc: its endpoints that are inproc: their queues have exact limits.
+        barred: the places of those that carry nothing, which are left out.
     """
     rays = [
         Ray(
@@ -33,7 +37,7 @@ def exchanges(links: Sequence[Link], specs: Mapping[str, Socket], inproc: Collec
             keeps=link.endpoint in specs[link.sender].connects and link.endpoint not in inproc,
         )
         for i, link in enumerate(links)
-        if specs[link.sender].type not in _PUBLISHERS
+        if specs[link.sender].type not in PUBLISHERS and i not in barred
     ]
     while rays:
         group = [rays.pop(0)]

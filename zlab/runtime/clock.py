@@ -238,6 +238,7 @@ class Clock:
             full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
             rates={n: knobs["rate"] for n, knobs in self._tuned.items() if 0 < knobs.get("rate", 0) < math.inf},
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
+            barred=run.connections.barred() if isinstance(run, Run) else {},
             gap=self._run.full and bool(overflowed),
         )
         self._symptoms.note(traces, self.book.topology, self.book.proxied)

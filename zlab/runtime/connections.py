@@ -189,6 +189,19 @@ class Connections:
                 if meeting.last is not None
             )
 
+    def barred(self) -> dict[int, bool]:
+        """The links whose handshake has failed, and has succeeded never, and whether that is the end of it.
+
+        Nothing has crossed them. A socket that was told that it may not come in does not try again.
+        """
+        with self.changed:
+            shut = [meeting for meeting in self._meetings if meeting.refused and not meeting.admitted]
+            return {
+                link: (last := meeting.last) is not None and last.sure and not last.alive
+                for meeting in shut
+                for link in meeting.links
+            }
+
     def waiting(self) -> dict[int, str]:
         """The links that cannot carry messages yet, and why."""
         with self.changed:
@@ -207,14 +220,14 @@ class Connections:
             if meeting.unheard and not meeting.loose:
                 node = meeting.connector.rpartition(".")[0]
                 return f"inproc does not reconnect by itself: restart {node} too"
-            return f"it was disconnected: {last.reason or 'by the peer'}" if last is not None else "it has not begun"
+            return f"it was disconnected: {last.why or 'by the peer'}" if last is not None else "it has not begun"
         return self._not_connected(meeting, last, link) or (
             self._not_subscribed(meeting, last) if link == meeting.fed else ""
         )
 
     def _not_connected(self, meeting: Meeting, last: Attempt, link: int) -> str:
-        if last.reason:
-            return f"the handshake failed: {last.reason}"
+        if last.why:
+            return f"the handshake failed: {last.why}"
         if last.up is None:
             return f"nobody has answered at {meeting.url}, {last.retries} retries"
         if meeting.unheard:
@@ -284,7 +297,7 @@ class Connections:
         elif event == zmq.EVENT_CONNECTED:
             last.up, last.fd, last.reason = at, value, ""
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            last.handshake = at
+            last.handshake, last.verdict, meeting.admitted = at, "", True
             after = f" after {last.retries} retries" if last.retries else ""
             self._tell(
                 "handshake", meeting.connector, f"with {meeting.binder or 'a peer outside'} at {meeting.url}{after}"
@@ -295,7 +308,8 @@ class Connections:
             last.reason = last.reason or self._end_of(meeting)
             self._tell("disconnect", meeting.connector, f"from {meeting.binder or 'a peer outside'} at {meeting.url}")
         elif reason := reason_of(event, value):
-            last.reason = reason
+            meeting.refused = True
+            last.reason, last.sure = reason, event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
             self._tell("handshake failed", meeting.connector, f"at {meeting.url}: {reason}")
 
     def _end_of(self, meeting: Meeting) -> str:
@@ -323,6 +337,22 @@ class Connections:
             end.pending -= 1
             end.failing += 1
             self._tell("handshake failed", name, f"at {url}: {reason}")
+            self._judge(name, url, reason)
+
+    def _judge(self, name: str, url: str, reason: str) -> None:
+        """Tell why a connection was refused at the side that was not told: where no other can be meant."""
+        now = self._now()
+        meant = [
+            (meeting, last)
+            for meeting in self._bound[name]
+            if self._endpoints.urls.get(meeting.endpoint) == url
+            and (last := meeting.last) is not None
+            and last.handshake is None  # of its being up, another monitor tells, perhaps later
+            and now - (now if last.disconnected is None else last.disconnected) < _SETTLING
+        ]
+        if len(meant) == 1 and not meant[0][1].sure:
+            meeting, last = meant[0]
+            meeting.refused, last.verdict = True, f"{name.rpartition('.')[0]} has refused it: {reason}"
 
     def _lost(self, name: str) -> None:
         """Hear that a socket's monitor tells no more, while the socket may still be open."""

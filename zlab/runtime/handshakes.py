@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EFAULT, ETIMEDOUT
 
 import zmq
 
@@ -28,6 +29,10 @@ _PROTOCOL = {
     0x20000004: "ZAP: invalid status code",
     0x20000005: "ZAP: invalid metadata",
 }
+_BROKEN = {
+    EFAULT: "nobody to ask who it is: no ZAP handler is bound to inproc://zeromq.zap.01",
+    ETIMEDOUT: "the peer did not say who it is in time",
+}
 _AUTHENTICATION = {300: "a temporary error, says the authenticator", 400: "refused", 500: "the authenticator failed"}
 
 
@@ -38,6 +43,8 @@ def reason_of(event: int, value: int) -> str:
     'authentication: refused (400)'
     """
     if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        if value in _BROKEN:
+            return _BROKEN[value]
         return f"the connection broke off: {os.strerror(value)}" if value else "the peer broke it off"
     if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
         return f"protocol: {_PROTOCOL.get(value, 'unknown')} (0x{value:08X})"

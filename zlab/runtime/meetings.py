@@ -31,6 +31,10 @@ class Attempt:
     disconnected: float | None = None
     retries: int = 0
     reason: str = ""
+    sure: bool = False
+    """Whether it is known to the side that connects why its handshake failed."""
+    verdict: str = ""
+    """What the side that binds has told of its failed handshake, where the side that connects was told nothing."""
     fd: int = -1
     proven: tuple[bytes, ...] | None = None
     """The prefixes that are known to have arrived."""
@@ -44,6 +48,11 @@ class Attempt:
     def alive(self) -> bool:
         """Whether it may still carry something."""
         return self.disconnected is None
+
+    @property
+    def why(self) -> str:
+        """Why its handshake failed or it ended, as far as either side knows; or ""."""
+        return self.reason if self.sure else self.verdict or self.reason
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +71,10 @@ class Meeting:
     """Whether its transport has no connections, as udp and the multicast ones."""
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=KEPT))
     begun: int = 0
+    admitted: bool = False
+    """Whether a handshake of theirs has ever succeeded."""
+    refused: bool = False
+    """Whether one has ever failed."""
     url: str = ""
 
     @property
@@ -84,7 +97,7 @@ class Meeting:
             first_message=first,
             disconnected=attempt.disconnected,
             retries=attempt.retries,
-            reason=attempt.reason,
+            reason=attempt.why,
         )
 
 
