@@ -45,7 +45,7 @@ def _row(pattern: Pattern[...]) -> str:
     only = "" if guide.transports == TRANSPORTS else f" ({' and '.join(guide.transports)})"
     cells = (
         f"`{pattern.__name__}`",
-        f"{guide.chapter}: {guide.title}",
+        f"{guide.chapter or guide.source}: {guide.title}",
         ", ".join(pattern.sockets) + only,
         guide.see,
         guide.failure,

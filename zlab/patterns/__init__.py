@@ -8,6 +8,7 @@ from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
 from zlab.patterns.inter_broker_routing import inter_broker_routing
+from zlab.patterns.ironhouse import ironhouse
 from zlab.patterns.kill_signaling import kill_signaling
 from zlab.patterns.last_value_cache import last_value_cache
 from zlab.patterns.lazy_pirate import lazy_pirate
@@ -27,6 +28,7 @@ from zlab.patterns.simple_pirate import simple_pirate
 from zlab.patterns.streamer import streamer
 from zlab.patterns.suicidal_snail import suicidal_snail
 from zlab.patterns.transport_bridge import transport_bridge
+from zlab.patterns.woodhouse import woodhouse
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -57,6 +59,8 @@ __all__ = [  # noqa: RUF022
     "suicidal_snail",
     "black_box",
     "file_transfer",
+    "woodhouse",
+    "ironhouse",
 ]
 
 

@@ -31,9 +31,7 @@ class Guide:
     """What there is to know of a pattern beside its topology: a row of the table in README.md."""
 
     title: str
-    """What the ZeroMQ Guide calls it."""
-    chapter: int
-    """Where the ZeroMQ Guide has it."""
+    """What the ZeroMQ Guide calls it, or the source."""
     rfcs: tuple[int, ...]
     """The numbers of the specifications at rfc.zeromq.org."""
     see: str
@@ -48,8 +46,17 @@ class Guide:
     """Judges a lab: a sentence where the promise was kept, `CheckFailed` or `NotYet` where not."""
     naive: Callable[[], Topology]
     """What one might write instead, with the same names: under the same failure its promise is broken."""
+    chapter: int = 0
+    """Where the ZeroMQ Guide has it; 0 where it has not."""
+    source: str = ""
+    """Where it is told instead."""
     transports: tuple[str, ...] = TRANSPORTS
     """What its endpoints can be resolved to so that it does what it is for."""
+
+    @property
+    def where(self) -> str:
+        """Where it is told, in words."""
+        return f"chapter {self.chapter}" if self.chapter else self.source
 
 
 class Pattern(Generic[P]):
