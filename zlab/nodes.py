@@ -35,6 +35,7 @@ _UNITS = {
     "heartbeat": "seconds",
     "expiry": "seconds",
     "allowed": "seconds",
+    "ttl": "seconds",
 }
 """What may be a fraction, and of what."""
 

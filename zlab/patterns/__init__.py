@@ -3,6 +3,11 @@
 from zlab.patterns.async_server import async_server
 from zlab.patterns.black_box import black_box
 from zlab.patterns.broker import broker
+from zlab.patterns.clone_five import clone_five
+from zlab.patterns.clone_four import clone_four
+from zlab.patterns.clone_one import clone_one
+from zlab.patterns.clone_three import clone_three
+from zlab.patterns.clone_two import clone_two
 from zlab.patterns.espresso import espresso
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
@@ -58,6 +63,11 @@ __all__ = [  # noqa: RUF022
     "last_value_cache",
     "suicidal_snail",
     "black_box",
+    "clone_one",
+    "clone_two",
+    "clone_three",
+    "clone_four",
+    "clone_five",
     "file_transfer",
     "woodhouse",
     "ironhouse",

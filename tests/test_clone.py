@@ -1,0 +1,195 @@
+"""The Clustered Hashmap Protocol as programs see it that know nothing of zlab: by RFC 12, byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+import zmq
+from labs import eventually, leaving_nothing
+
+import zlab
+from zlab.patterns import chp
+from zlab.patterns.clone_five import Client
+
+ZERO = bytes(8)
+UUID = bytes(range(16))
+
+
+@pytest.fixture
+def foreign():
+    """A function that makes plain sockets, which all close in the end."""
+    context, opened = zmq.Context(), []
+
+    def socket(kind, url="", **options):
+        opened.append(context.socket(kind))
+        opened[-1].set(zmq.LINGER, 0)
+        opened[-1].set(zmq.RCVTIMEO, 5000)
+        for name, value in options.items():
+            setattr(opened[-1], name, value)
+        if url:
+            opened[-1].connect(url)
+        return opened[-1]
+
+    yield socket
+    for one in opened:
+        one.close()
+    context.term()
+
+
+class Foreigner:
+    """A client of a server that zlab runs: its three sockets, and a subscription that stands."""
+
+    def __init__(self, lab, socket):
+        self.snapshot = socket(zmq.DEALER, lab.endpoints["snapshot"])
+        self.updates = socket(zmq.SUB, lab.endpoints["updates"], subscribe=b"")
+        self.collect = socket(zmq.PUSH, lab.endpoints["collect"])
+        assert self.updates.recv_multipart() == [b"HUGZ", ZERO, b"", b"", b""]
+
+    def next(self):
+        """The next update that is no HUGZ."""
+        while (update := self.updates.recv_multipart())[0] == b"HUGZ":
+            pass
+        return update
+
+    def ask(self, subtree=b""):
+        """The snapshot, up to KTHXBAI."""
+        self.snapshot.send_multipart([b"ICANHAZ?", subtree])
+        pairs = []
+        while (reply := self.snapshot.recv_multipart())[0] != b"KTHXBAI":
+            pairs.append(reply)
+        return pairs, reply
+
+
+@pytest.fixture
+def server(foreign):
+    """A client of model five's server, with which one client of zlab's keeps silent."""
+    with zlab.run(zlab.patterns.clone_five(clients=1, rate=0), transport="tcp") as lab:
+        yield Foreigner(lab, foreign)
+        assert not [e for e in lab.history() if e.kind == "error"]
+
+
+def number(n):
+    return n.to_bytes(8, "big")
+
+
+def test_a_foreign_client_sets_values_and_everybody_learns_of_them(server):
+    server.collect.send_multipart([b"/a/1", ZERO, UUID, b"colour=red\nttl=60\n", b"one"])
+    assert server.next() == [b"/a/1", number(1), UUID, b"colour=red\nttl=60\n", b"one"]
+    server.collect.send_multipart([b"/b/1", b"\xff" * 8, b"", b"", b"two"])
+    assert server.next() == [b"/b/1", number(2), b"", b"", b"two"]
+    server.collect.send_multipart([b"/a/1", ZERO, b"", b"", b""])
+    assert server.next() == [b"/a/1", number(3), b"", b"", b""]
+    assert server.ask() == ([[b"/b/1", number(2), b"", b"", b"two"]], [b"KTHXBAI", number(2), b"", b"", b""])
+
+
+def test_a_snapshot_has_the_subtree_that_was_asked_for(server):
+    for i, key in enumerate((b"/a/1", b"/ab/1", b"/a/2/x", b"/a"), 1):
+        server.collect.send_multipart([key, ZERO, b"", b"", b"value"])
+        assert server.next()[1] == number(i)
+    pairs, end = server.ask(b"/a/")
+    assert [pair[0] for pair in pairs] == [b"/a/1", b"/a/2/x"]
+    assert end == [b"KTHXBAI", number(3), b"", b"", b"/a/"]
+    assert server.ask(b"/nothing/") == ([], [b"KTHXBAI", ZERO, b"", b"", b"/nothing/"])
+
+
+def test_an_ephemeral_value_is_deleted_in_time(server):
+    server.collect.send_multipart([b"/a", ZERO, b"", b"ttl=0.05\n", b"short"])
+    server.collect.send_multipart([b"/b", ZERO, b"", b"", b"long"])
+    assert [server.next()[0] for _ in range(2)] == [b"/a", b"/b"]
+    assert server.next() == [b"/a", number(3), b"", b"", b""]
+    assert [pair[0] for pair in server.ask()[0]] == [b"/b"]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        [b""],
+        [b"/a", ZERO, b"", b""],
+        [b"/a", ZERO, b"", b"", b"value", b"more"],
+        [b"", ZERO, b"", b"", b"value"],
+        [b"/a", b"1", b"", b"", b"value"],
+        [b"/a", ZERO, b"short", b"", b"value"],
+        [b"/a", ZERO, b"", b"nothing", b"value"],
+        [b"/a", ZERO, b"", b"ttl=60", b"value"],
+        [b"/a", ZERO, b"", b"ttl=soon\n", b"value"],
+        [b"/a", ZERO, b"", b"ttl=-1\n", b"value"],
+        [b"/a", ZERO, b"", b"ttl=nan\n", b"value"],
+        [b"/a", ZERO, b"", b"ttl=inf\n", b"value"],
+        [b"/a", ZERO, b"", b"\xff=\xff\n\xff", b"value"],
+        [b"HUGZ", ZERO, b"", b"", b"value"],
+        [b"KTHXBAI", ZERO, b"", b"", b"value"],
+        [b"/a" * 500_000],
+    ],
+    ids=range(16),
+)
+def test_a_malformed_update_is_discarded(server, malformed):
+    server.collect.send_multipart(malformed)
+    server.collect.send_multipart([b"/sound", ZERO, b"", b"", b"value"])
+    assert server.next() == [b"/sound", number(1), b"", b"", b"value"]
+    assert len(server.ask()[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        [b""],
+        [b"ICANHAZ?"],
+        [b"ICANHAZ?", b"", b""],
+        [b"ICANHAZ", b""],
+        [b"", b"ICANHAZ?", b""],
+        [b"ICANHAZ?", b"a"],
+        [b"ICANHAZ?", b"/a"],
+        [b"ICANHAZ?", b"//"],
+        [b"KTHXBAI", ZERO, b"", b"", b""],
+    ],
+    ids=range(9),
+)
+def test_what_is_no_request_is_not_answered(server, request_):
+    server.snapshot.send_multipart(request_)
+    assert server.ask() == ([], [b"KTHXBAI", ZERO, b"", b"", b""])
+
+
+def test_a_flood_of_keys_is_bounded(monkeypatch):
+    monkeypatch.setattr(chp, "MOST", 100)
+    kvmap = chp.Hashmap()
+    for i in range(1000):
+        kvmap.accept(chp.KVMsg(b"/%d" % i, b"value"))
+    assert len(kvmap.pairs) == 100
+    assert kvmap.accept(chp.KVMsg(b"/7", b"anew"))
+    assert kvmap.accept(chp.KVMsg(b"/7"))
+    assert kvmap.accept(chp.KVMsg(b"/1000", b"now there is room"))
+    assert kvmap.sequence == 103
+
+
+def test_a_client_works_with_a_foreign_server(foreign):
+    router, pub, pull = foreign(zmq.ROUTER), foreign(zmq.PUB), foreign(zmq.PULL)
+    ports = [one.bind_to_random_port("tcp://127.0.0.1") for one in (router, pub, pull)]
+    snapshot, updates, collect = (f"tcp://127.0.0.1:{port}" for port in ports)
+    client = zlab.Node(
+        "client-1",
+        Client("client-1", rate=50, size=40, keys=4, ttl=7.5),
+        snapshot=zlab.DEALER.connect(snapshot),
+        subscriber=zlab.SUB.connect(updates, subscribe=""),
+        publisher=zlab.PUSH.connect(collect),
+    )
+    with leaving_nothing(), zlab.run(zlab.Topology("alone", [client])) as lab:
+        for _ in range(500):
+            pub.send_multipart([b"HUGZ", ZERO, b"", b"", b""])
+            if router.poll(10):
+                break
+        identity, *request = router.recv_multipart()
+        assert request == [b"ICANHAZ?", b""]
+        for reply in (
+            [b"garbage"],
+            [b"/a", number(7), b"", b"", b"seven"],
+            [b"KTHXBAI", number(7), b"", b"", b""],
+        ):
+            router.send_multipart([identity, *reply])
+        key, sequence, uuid, properties, value = pull.recv_multipart()
+        assert key.startswith(b"/client-1/")
+        assert (sequence, uuid, properties, len(value)) == (ZERO, b"", b"ttl=7.5\n", 40)
+        for update in ([b"/a"], [b"/a", number(6), b"", b"", b"old"], [b"/a", number(8), b"", b"", b"new"]):
+            pub.send_multipart(update)
+        eventually(lambda: lab.sockets().loc["client-1.subscriber", "received"] >= 4)  # and one HUGZ
+        for _ in range(10):
+            assert pull.recv_multipart()[0].startswith(b"/client-1/")  # it goes on
+        assert not [e for e in lab.history() if e.kind == "error"]
