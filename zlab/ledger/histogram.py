@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _STEPS = 1024
 _STEP_BITS = 10
-_COMMON = 18 * _STEPS  # buckets up to 134 milliseconds
+_BLOCK = 256  # buckets that there is room for or not: of all that there are, a link's latencies fill few
 _FEW = 32  # latencies that are entered one by one: for so few, numpy would take longer
 
 
 class Histogram:
-    """Counts of latencies, in nanoseconds, of any range; memory grows with the logarithm of the largest."""
+    """Counts of latencies, in nanoseconds, of any range; room is made only where there are any."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._blocks: dict[int, NDArray[np.int64]] = {}
         self._total = self._max = 0
 
     def add(self, nanoseconds: ArrayLike) -> None:
@@ -39,17 +39,23 @@ class Histogram:
         """Count latencies whose buckets are known, as `buckets` tells them."""
         if not values.size:
             return
-        largest = int(places.max())
-        if largest >= self._counts.size:  # room at once for all but outliers, so that a quiet lab does not grow
-            room = max(_COMMON, largest + _STEPS)
-            self._counts = np.concatenate([self._counts, np.zeros(room - self._counts.size, np.int64)])
         if values.size <= _FEW:
             for place in places.tolist():
-                self._counts[place] += 1
+                self._block(place // _BLOCK)[place % _BLOCK] += 1
         else:
-            self._counts += np.bincount(places, minlength=self._counts.size)
+            first = int(places.min()) // _BLOCK
+            counts = np.bincount(places - first * _BLOCK)
+            for number in np.flatnonzero(np.bincount(places // _BLOCK - first)).tolist():
+                some = counts[number * _BLOCK : (number + 1) * _BLOCK]
+                self._block(first + number)[: some.size] += some
         self._total += int(values.size)
         self._max = max(self._max, int(values.max()))
+
+    def _block(self, number: int) -> NDArray[np.int64]:
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = np.zeros(_BLOCK, np.int64)
+        return block
 
     @property
     def count(self) -> int:
@@ -61,9 +67,11 @@ class Histogram:
         total = self._total
         if total == 0:
             return [float("nan")] * len(fractions)
-        cumulated = np.cumsum(self._counts)
+        numbers = sorted(self._blocks)  # in one step: it may be filled meanwhile
+        cumulated = np.cumsum(np.concatenate([self._blocks[number] for number in numbers]))
         ranks = np.maximum(np.ceil(np.asarray(fractions) * total), 1)
-        buckets = np.searchsorted(cumulated, ranks)
+        place = np.searchsorted(cumulated, ranks)
+        buckets = np.array(numbers)[place // _BLOCK] * _BLOCK + place % _BLOCK
         exponents = np.maximum(buckets // _STEPS - 1, 0)
         # The middle of the bucket; never more than the largest value seen.
         middles = ((buckets - exponents * _STEPS) + 0.5 * (exponents > 0)) * 2.0**exponents
@@ -77,10 +85,9 @@ class Histogram:
         return both
 
     def _enter(self, other: Histogram) -> None:
-        counts = np.zeros(max(self._counts.size, other._counts.size), np.int64)
-        counts[: self._counts.size] = self._counts
-        counts[: other._counts.size] += other._counts
-        self._counts, self._total, self._max = counts, self._total + other._total, max(self._max, other._max)
+        for number, block in tuple(other._blocks.items()):  # it may be filled meanwhile
+            self._block(number)[:] += block
+        self._total, self._max = self._total + other._total, max(self._max, other._max)
 
     def figures(self) -> LatencyFigures:
         """All that is shown of it."""
