@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zlab
-from zlab.ledger import matching, pairing
+from zlab.ledger import held, pairing
 from zlab.ledger.grouping import grouped, runs
 from zlab.ledger.journeys import Journeys
 from zlab.ledger.kinds import Kinds
@@ -246,7 +246,7 @@ EVENTS = st.lists(
     st.sampled_from([line, news]),
     st.booleans(),
     st.integers(0, 5),
-    st.sampled_from([1, 3, matching.PART]),
+    st.sampled_from([1, 3, held.PART]),
 )
 def test_arrays_say_what_following_one_by_one_says(
     events: list[tuple[bool, int, int, int]], cuts: list[int], make: Any, full: bool, change: int, part: int
@@ -254,7 +254,7 @@ def test_arrays_say_what_following_one_by_one_says(
     bench = Bench(make())
     ends = [*sorted(cuts), len(events)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matching, "PART", part)
+        patch.setattr(held, "PART", part)
         for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
             bench.tick([bench.trace(e) for e in events[start:end]], full=full != (number == change))
     bench.compare()
@@ -345,7 +345,7 @@ def test_where_messages_went_untraced_equal_bodies_are_marked_and_their_latency_
 
 
 def test_too_many_are_let_go_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zlab.ledger.matching.HELD_LIMIT", 50)
+    monkeypatch.setattr("zlab.ledger.held.HELD_LIMIT", 50)
     bench = Bench(line())
     events = [bench.trace((True, 0, number, 0)) for number in range(40)]
     events += [bench.trace((False, 0, number, 0)) for number in range(40)]

@@ -157,6 +157,9 @@ class Observed(Followed):
         Columns: expected = delivered + queued + dropped + lost + unaccounted, in messages; then
         ``filtered`` (not a loss: not subscribed to), ``uncertain`` (how many of the row's messages
         may belong to a neighbouring row or column; 0 is exact), and a column per reason.
+
+        An XSUB subscribes by messages of its own, which a ``zmq.proxy`` sends unseen: of a link to one, what has come
+        is expected, and what else its publisher has sent (it may have been filtered, dropped or lost) is ``uncertain``.
         """
         return _ledger(*self._fresh())
 

@@ -48,6 +48,8 @@ _REFRESH = 0.5  # seconds between two looks at the quantiles
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 
+_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+
 FLIGHTS = 1_000
 """Flights that one tick brings."""
 
@@ -411,6 +413,8 @@ class Book:
                 if link.sender == back:
                     for sender in before:
                         self._matcher.ways.face(sender, link.receiver)
+                        if self._specs[back].type in _PUBLISHERS:
+                            self._matcher.copies.face(sender, front, link.receiver)
 
     def _note_late(self, matches: Matches, late: Late) -> None:
         """Put back what sources left out while they were held up: on their links, and from end to end."""
@@ -450,12 +454,15 @@ class Book:
         step = max(1, math.ceil(len(matches) / most))
         shown = zip(links[::step].tolist(), *(c.tolist() for c in _columns(matches, step)), strict=True)
         flights: list[Flight] = []
+        entered: set[tuple[int, float]] = set()  # what has come to a proxy, and may leave it several times
         for link, sender, receiver, kind, sent, received, size in shown:
             times = (sent - began) * 1e-9, (received - began) * 1e-9
             if link >= 0:
                 flights.append(Flight(link, kind, *times, size))
             else:
-                flights.extend(self._through(names[sender], names[receiver], kind, *times, size))
+                halves = list(self._through(names[sender], names[receiver], kind, *times, size))
+                flights += halves[1:] if halves and (halves[0].link, times[0]) in entered else halves
+                entered |= {(half.link, times[0]) for half in halves[:1]}
         return flights[:most]
 
     def _through(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from zlab.ledger.lives import Lives
     from zlab.ledger.matching import Matcher
-    from zlab.ledger.worked import Worked
+    from zlab.ledger.worked import Copied, Worked
     from zlab.recording import Recording, Trace
     from zlab.topology import Topology
 
@@ -171,6 +171,8 @@ class Journeys:
         with self._lock:
             if len(worked.offers):
                 self._append(_hops(worked))
+            if len(worked.copies):
+                self._copy(worked.copies)
             for table, rows, _ in self._places(worked.doubtful):
                 table.ambiguous[rows] = True
             for table, rows, which in self._places(matches.hop):
@@ -192,8 +194,23 @@ class Journeys:
         found = []
         for number in np.flatnonzero(np.bincount(place[place >= 0], minlength=firsts.size)).tolist():
             which = np.flatnonzero(place == number)
-            found.append((self._tables[number], numbers[which] - firsts[number], which))
+            table = self._tables[number]
+            rows = np.minimum(np.searchsorted(table.number, numbers[which]), len(table) - 1)
+            here = table.number[rows] == numbers[which]
+            found.append((table, rows[here], which[here]))
         return found
+
+    def _copy(self, copies: Copied) -> None:
+        """Enter the hops of messages of which another hop is remembered."""
+        made = []
+        for table, rows, which in self._places(copies.original):
+            some = table[rows]
+            some.number, some.received = copies.hop[which], copies.received[which]
+            some.target = some.receiver = copies.life[which]
+            made.append(some)
+        if made:
+            all_ = _Hops.joined(made)
+            self._append(all_[np.argsort(all_.number, kind="stable")])
 
     def _trim(self) -> None:
         while self._count > self._limit:
@@ -228,8 +245,9 @@ class Journeys:
     def span(self) -> range:
         """The numbers of the hops that are remembered: hops are numbered in the order in which they were sent."""
         with self._lock:
-            first = int(self._tables[0].number[0]) if self._tables else self.let_go
-            return range(first, first + self._count)
+            if not self._tables:
+                return range(self.let_go, self.let_go)
+            return range(int(self._tables[0].number[0]), int(self._tables[-1].number[-1]) + 1)
 
     def chosen(self, numbers: Iterable[int], *, arrived: bool = False) -> list[tuple[int, Hop]]:
         """The hops of these numbers, ascending; those that are no longer remembered are left out.
@@ -240,7 +258,7 @@ class Journeys:
         """
         wanted = np.fromiter(numbers, np.int64)
         with self._lock:
-            here = [table[rows[rows < len(table)]] for table, rows, _ in self._places(wanted)]
+            here = [table[rows] for table, rows, _ in self._places(wanted)]
             lives = self._lives.recordings
         chosen = _Hops.joined([each[each.received > 0] for each in here] if arrived else here)
         return list(zip(chosen.number.tolist(), _Made(self, chosen, lives), strict=True))

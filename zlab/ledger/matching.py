@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zlab.ledger.causes import NEVER, Causes, Crossings, Followed, Received, Sends
+from zlab.ledger.copies import Copies
 from zlab.ledger.grouping import repeated
+from zlab.ledger.held import Held
 from zlab.ledger.lives import Lives
 from zlab.ledger.pace import Pace
 from zlab.ledger.pairing import Arrivals, Offers, Pairs, pair
 from zlab.ledger.ways import Ways
-from zlab.ledger.worked import Late, Matches, Offered, Traced, Worked
-from zlab.recording import LEAN, Direction
+from zlab.ledger.worked import Copied, Late, Matches, Offered, Traced, Worked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from numpy.typing import NDArray
 
     from zlab.ledger.columns import Flags, Ints
     from zlab.ledger.kinds import Kinds
@@ -35,16 +34,11 @@ if TYPE_CHECKING:
 
 PENDING_LIMIT = 100_000
 """Sent messages that are remembered while they wait for their match."""
-HELD_LIMIT = 1_500_000
-"""Traces that are kept before they are worked on: older ones are let go."""
 _DOUBT = 10**9  # nanoseconds in which what was not traced arrives
 LATE_LIMIT = 2_000
 """Journeys that began late and are remembered for that."""
-PART = 50_000
-"""Traces of one socket that are worked on at a time."""
 PATIENCE = 30 * 10**9
 """Nanoseconds: what has not arrived by then is no longer looked for."""
-_LITTLE = 1_000  # traces of a socket that are put together with those of others
 HOLD = 20 * 10**6
 """Nanoseconds that a trace is kept before it is worked on: a sender writes it down after the message has left."""
 
@@ -71,11 +65,12 @@ class Matcher:
         self._kinds = kinds
         self._causes = Causes()
         self.pace = Pace(self.lives)
+        self.copies = Copies(self.ways)
         self._left_out: dict[int, tuple[int, int]] = {}  # by journey that began late: how many messages, how far apart
         self._relays = relays
         self._sources: set[str] = set()
         self._targets: set[str] = set()
-        self._held: tuple[list[Traced], list[Traced]] = [], []  # sent, received
+        self._held = Held(self.lives)
         self._offered = Offered.empty()  # what is under way
         self._crossings = Crossings.empty()  # the same
         self._hops = self._sent = self._doubt = 0
@@ -108,92 +103,21 @@ class Matcher:
             full: whether every message is traced, so that a journey can be followed through a node.
             last: whether nothing will follow, so that nothing is to be held back.
         """
-        whole: list[tuple[int, list[Trace]]] = []
-        rows: list[tuple[int, NDArray[np.void]]] = []
-        for recording, batch in batches.items():
-            if batch.whole:
-                whole.append((self.lives.number(recording), batch.whole))
-            if len(batch.rows) > _LITTLE:
-                self._hold_back_rows([(self.lives.number(recording), batch.rows)])
-            elif len(batch.rows):
-                rows.append((self.lives.number(recording), batch.rows))
-        if rows:
-            self._hold_back_rows(rows)
-        if whole:
-            self._hold_back_whole(whole)
-        let_go = self._let_go()
-        limit, once = now if last else now - self._hold, True
+        let_go, limit = self._held.add(batches), now if last else now - self._hold
+        whole = True
         while True:
-            tables = [table for held in self._held for table in held]
-            first = min((int(table.time[0]) for table in tables), default=limit)
-            cut = min([limit, *(max(first + 1, int(table.time[PART])) for table in tables if len(table) > PART)])
-            once &= cut == limit
-            sends, came = (_due(held, cut) for held in self._held)
-            worked = self._work(sends, came, now, let_go, full=full)
-            yield replace(worked, whole=once)
-            if cut == limit:
+            sends, came, over = self._held.take(limit)
+            whole &= over
+            yield replace(self._work(sends, came, now, let_go, full=full), whole=whole)
+            if over:
                 return
             let_go = 0
-
-    def _hold_back_rows(self, traced: list[tuple[int, NDArray[np.void]]]) -> None:
-        """Copy what is needed of what some sockets have traced: the rows belong to their probes."""
-        batches = [batch for _, batch in traced]
-        rows = batches[0] if len(batches) == 1 else np.concatenate(batches, dtype=LEAN)
-        life = np.repeat([number for number, _ in traced], [len(batch) for batch in batches])
-        direction = rows["direction"]
-        received = int(np.count_nonzero(direction))
-        for way, count in ((Direction.SEND, len(rows) - received), (Direction.RECV, received)):
-            if not count:
-                continue
-            mine = slice(None) if count == len(rows) else np.flatnonzero(direction == way)
-            some = rows[mine]
-            table = Traced(
-                time=some["time"].copy(),
-                life=life[mine],
-                done=some["done"].copy(),
-                rank=some["rank"].copy(),
-                key=some["key"].copy(),
-                size=some["size"].copy(),
-                head=np.broadcast_to(_NO_HEAD, count) if way else some["head"].copy(),
-                rich=np.broadcast_to(_NO_TRACE, count),
-            )
-            self._held[way].append(_in_order(table))
-
-    def _hold_back_whole(self, traced: list[tuple[int, list[Trace]]]) -> None:
-        """The same of what was written down with more."""
-        traces = [trace for _, batch in traced for trace in batch]
-        life = np.repeat([number for number, _ in traced], [len(batch) for _, batch in traced])
-        time, direction, rank, key, size, _, _, done, _ = zip(*traces, strict=True)
-        count, rich = len(traces), np.empty(len(traces), np.object_)
-        rich[:] = traces
-        table = Traced(
-            time=np.fromiter(time, np.int64, count),
-            life=life,
-            done=np.fromiter(done, np.int64, count),
-            rank=np.fromiter(rank, np.int64, count),
-            key=np.fromiter(key, np.int64, count),
-            size=np.fromiter(size, np.int64, count),
-            head=np.broadcast_to(_NO_HEAD, count),
-            rich=rich,
-        )
-        directions = np.fromiter(direction, np.int64, count)
-        for way in Direction:
-            mine = np.flatnonzero(directions == way)
-            if mine.size:
-                self._held[way].append(_in_order(table[mine]))
-
-    def _let_go(self) -> int:
-        gone = 0
-        while sum(len(table) for held in self._held for table in held) > HELD_LIMIT:
-            oldest = min((held for held in self._held if held), key=lambda held: int(held[0].time[0]))
-            gone += len(oldest.pop(0))
-        return gone
 
     def under_way(self) -> Flags:
         """By the number of each life, whether something of it is still under way."""
         used = np.zeros(len(self.lives.recordings), np.bool_)
-        for table in (*self._held[0], *self._held[1]):
-            used[table.life] = True
+        self._held.mark(used)
+        self.copies.mark(used)
         used[self._offered.life] = True
         used[self._offered.target[self._offered.target >= 0]] = True
         return used
@@ -219,21 +143,37 @@ class Matcher:
         ranks = np.where(only[every.life], every.rank, -1), np.where(only[came.life], came.rank, -1)
         arrivals = Arrivals(came.key, came.time, self.lives.socket[came.life], came.life, ranks[1])
         pairs = pair(Offers(every.key, every.time, every.socket, ranks[0], every.target), arrivals, self.ways)
-        place = np.append(np.arange(before), before + of)  # of each offer, among the crossings
+        found = self.copies.find(every, before, arrivals, pairs) if self.copies else None
+        earlier = Crossings.empty() if found is None else found.crossings
+        start = before + len(earlier)
+        place = np.append(np.arange(before), start + of)  # of each offer, among the crossings
         node = self.lives.node[sends.life]
         fresh = Crossings(
             *(np.zeros(len(sends), np.int64), np.ones(len(sends), np.int64), sends.time.copy(), node),
             np.zeros(len(sends), np.bool_),
         )
-        crossings = Crossings.joined([self._crossings, fresh])
+        crossings = Crossings.joined([self._crossings, earlier, fresh])
         marked = self._marks(every, pairs, place, len(crossings))
+        pending, copies = (every, place), Copied.empty()
         if now < self._doubt or let_go or pairs.let_go:
             vague = repeated(every.key) | np.isin(every.key, came.key[repeated(came.key)])
             vague[pairs.offer[pairs.certain]] = False
             marked[place[vague]] = 0
-        order = np.argsort(pairs.arrival, kind="stable")
-        offer, arrival = pairs.offer[order], pairs.arrival[order]
-        follows, ends = self._follow(sends, came[arrival], crossings, (marked, place[offer], before), full=full)
+        offer, arrival = pairs.offer, pairs.arrival
+        if found is not None and found.arrival.size:
+            where = found.place.copy()
+            where[where >= 0] = place[where[where >= 0]]
+            where[found.place < 0] = before + np.arange(len(earlier))
+            np.minimum.at(marked, where[found.double], came.time[found.arrival[found.double]])
+            hops, self._hops = self._hops + np.arange(where.size), self._hops + where.size
+            copies = Copied(found.offered.hop, hops, came.life[found.arrival], came.time[found.arrival])
+            found.offered.hop = hops
+            offer = np.append(offer, len(every) + np.arange(where.size))
+            every, place = Offered.joined([every, found.offered]), np.append(place, where)
+            arrival = np.append(arrival, found.arrival)
+        order = np.argsort(arrival, kind="stable")
+        offer, arrival = offer[order], arrival[order]
+        follows, ends = self._follow(sends, came[arrival], crossings, (marked, place[offer], start), full=full)
         origin = crossings.origin[place[offer]]
         matches = Matches(
             sender=every.socket[offer],
@@ -255,11 +195,15 @@ class Matcher:
         )
         crossings.ambiguous |= marked < NEVER
         doubtful = every.hop[marked[place] < NEVER]
-        self._remember(every, crossings, (place, np.append(offer, pairs.gone)), now)
+        if found is not None:
+            self.copies.remember(pending[0], before, arrivals, pairs, found, crossings[pending[1]])
+        self._remember(pending[0], crossings, (pending[1], np.append(pairs.offer, pairs.gone)), now)
         let_go += pairs.let_go
-        self._note_late(sends, crossings[before:])
+        self._note_late(sends, crossings[start:])
         late = self._late(crossings, place[offer]) if self._left_out else Late.empty()
-        return Worked(sends, crossings[before:], follows, offers, of, matches, late, doubtful, let_go, whole=True)
+        return Worked(
+            *(sends, crossings[start:], follows, offers, of, matches, late, doubtful, let_go), copies, whole=True
+        )
 
     def _note_late(self, sends: Traced, crossings: Crossings) -> None:
         """Remember which journeys began late, and what was left out before."""
@@ -395,27 +339,3 @@ class Matcher:
         left[taken] = False
         kept = np.flatnonzero(left)[-PENDING_LIMIT:]
         self._offered, self._crossings = every[kept], crossings[place[kept]]
-
-
-_NO_HEAD = np.zeros((), "V64")
-_NO_TRACE = np.array(None, np.object_)
-
-
-def _in_order(table: Traced) -> Traced:
-    """Sorted by time, if it is not."""
-    unsorted = (table.time[1:] < table.time[:-1]).any()
-    return table[np.argsort(table.time, kind="stable")] if unsorted else table
-
-
-def _due(held: list[Traced], limit: int) -> Traced:
-    """Take what was traced before a time, in the order of time."""
-    ready, rest = [], []
-    for table in held:
-        cut = int(np.searchsorted(table.time, limit))
-        if cut:
-            ready.append(table[:cut])
-        if cut < len(table):
-            rest.append(table[cut:])
-    held[:] = rest
-    table = Traced.joined(ready)
-    return _in_order(table) if len(ready) > 1 else table

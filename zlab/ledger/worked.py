@@ -95,6 +95,19 @@ class Late(Columns):
     """Whether this is where the journey began."""
 
 
+@dataclass(slots=True)
+class Copied(Columns):
+    """Hops of messages that had been received by somebody else before: a proxy has passed them on to several."""
+
+    original: Ints
+    """The number of the first hop."""
+    hop: Ints
+    life: Ints
+    """Of the receiver."""
+    received: Ints
+    """When recv returned, in nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """What came of one tick, or of a part of it."""
@@ -115,5 +128,6 @@ class Worked:
     """The numbers of the hops that were found not to be the only ones that may have come."""
     let_go: int
     """Traces that were not worked on, because there were too many."""
+    copies: Copied
     whole: bool
     """Whether this is all of one tick."""
