@@ -425,6 +425,7 @@ def test_topics_are_named_by_their_words() -> None:
     assert topic(b"weather NYC 21 57") == "weather NYC"
     assert topic(b"sports") == "sports"
     assert topic(b"") == "(empty)"
+    assert topic(b"10001 21 57") == "10001"
     assert topic(b"\x00\x01\xff\xfe") == "00 01 ff fe"
     assert topic("météo Genève 3".encode()) == "météo Genève"
 

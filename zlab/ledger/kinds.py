@@ -15,6 +15,7 @@ LIMIT = 8
 OTHER = "other"
 
 _TOPIC = re.compile(r"[^\d\W][\w.\-/:]*(?: [^\d\W][\w.\-/:]*)*")
+_FIGURE = re.compile(r"[!-~]+")
 _REQUESTS = {SocketType.REQ, SocketType.DEALER}
 _REPLIES = {SocketType.REP, SocketType.ROUTER}
 
@@ -57,17 +58,19 @@ class Kinds:
 
 
 def topic(head: bytes) -> str:
-    """The topic at the beginning of a publisher's message: its words up to the first that is a figure.
+    """The topic at the beginning of a publisher's message: its words up to the first that is a figure, or that figure.
 
     Example:
         >>> topic(b"weather NYC 21 57 0001")
         'weather NYC'
+        >>> topic(b"10001 21 57")
+        '10001'
     """
     try:
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode(errors="ignore")
-    found = _TOPIC.match(text)
+    found = _TOPIC.match(text) or _FIGURE.match(text)
     if found:
         return found[0][:32]
     return head[:4].hex(" ") if head else "(empty)"

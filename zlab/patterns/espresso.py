@@ -27,7 +27,7 @@ LETTERS = "ABCDEFGHIJ"
 
 @dataclass
 class Publisher:
-    """Publish ``A-00000``, ``B-00001``, ... ``J-00009``, ``A-00010``, ..."""
+    """Publish ``A 00000``, ``B 00001``, ... ``J 00009``, ``A 00010``, ..."""
 
     rate: float
     size: int
@@ -35,7 +35,7 @@ class Publisher:
     def __call__(self, publisher: ZMQSocket) -> None:
         """Send one letter after the other."""
         for i in paced(publisher, lambda: self.rate):
-            publisher.send(padded(f"{LETTERS[i % len(LETTERS)]}-{i:05}", self.size))
+            publisher.send(padded(f"{LETTERS[i % len(LETTERS)]} {i:05} ", self.size))
 
 
 def subscriber(subscriber: ZMQSocket) -> None:
@@ -155,10 +155,10 @@ def espresso(subscribers: int = 2, *, rate: float = 20.0, size: int = 50, hwm: i
                 publisher=XPUB.bind("traced", **marks),
                 pipe=PAIR.bind("inproc://pipe", **marks),
             ),
-            Node("listener", listener, pipe=PAIR.connect("inproc://pipe", **marks)),
             *(
                 Node(f"subscriber-{i}", subscriber, subscriber=SUB.connect("traced", rcvhwm=hwm, subscribe=tuple(two)))
                 for i, two in enumerate(islice(letters, subscribers), 1)
             ),
+            Node("listener", listener, pipe=PAIR.connect("inproc://pipe", **marks)),
         ],
     )

@@ -177,13 +177,12 @@ def inter_broker_routing(
 
     ::
 
-        DC1-client-1 REQ ---+              +------- cloud --------+              +--- REQ DC2-client-1
-              ...           +--- ROUTER  ROUTER                ROUTER  ROUTER ---+          ...
-                                 localfe cloudfe, cloudbe             localfe
-                                        DC1                    DC2
-                                 localbe statefe, statebe             localbe
-              ...           +--- ROUTER  SUB, PUB            SUB, PUB  ROUTER ---+          ...
-        DC1-worker-1 REQ ---+              +------- state --------+              +--- REQ DC2-worker-1
+        DC1-client-1 REQ --- localfe +-----+ cloudfe --- cloudbe +-----+ localfe --- REQ DC2-client-1
+              ...                    | DC1 | cloudbe --- cloudfe | DC2 |                   ...
+                                     |     | statefe --- statebe |     |
+        DC1-worker-1 REQ --- localbe +-----+ statebe --- statefe +-----+ localbe --- REQ DC2-worker-1
+
+        local and cloud: ROUTER, state: PUB and SUB
 
     Look for the three flows of a broker: **local**, between its own clients and workers; **state**, by which it tells
     its peers how many of its workers are ready, whenever that changes; and **cloud**, requests to a peer that has
@@ -218,26 +217,28 @@ def inter_broker_routing(
     # What cannot be sent is to be told, not dropped; and who comes back under its name is to have it.
     known = {**marks, "router_mandatory": 1, "router_handover": 1}
     names = [f"DC{i}" for i in range(1, clusters + 1)]
-    nodes = []
+    nodes: list[Node] = []
     for name in names:
         peers = [peer for peer in names if peer != name]
-        asking = [f"{name}-client-{i}" for i in range(1, clients + 1)]
-        working = [f"{name}-worker-{i}" for i in range(1, workers + 1)]
-        nodes += [
-            *(Node(one, Client(one, rate, size), requests=REQ.connect(f"{name}-localfe", **marks)) for one in asking),
-            Node(
-                name,
-                Broker(name, tuple(peer.encode() for peer in peers)),
-                localfe=ROUTER.bind(f"{name}-localfe", **marks),
-                localbe=ROUTER.bind(f"{name}-localbe", **known),
-                cloudfe=ROUTER.bind(f"{name}-cloud", routing_id=name, router_handover=1, **marks),
-                cloudbe=ROUTER.connect(*(f"{peer}-cloud" for peer in peers), routing_id=name, **known),
-                statefe=SUB.connect(*(f"{peer}-state" for peer in peers), rcvhwm=hwm, subscribe=""),
-                statebe=PUB.bind(f"{name}-state", sndhwm=hwm),
-            ),
+        asks = REQ.connect(f"{name}-localfe", **marks)
+        asking = (f"{name}-client-{i}" for i in range(1, clients + 1))
+        working = (f"{name}-worker-{i}" for i in range(1, workers + 1))
+        members = [
+            *(Node(one, Client(one, rate, size), requests=asks) for one in asking),
             *(
                 Node(one, Worker(seconds), worker=REQ.connect(f"{name}-localbe", routing_id=one, **marks))
                 for one in working
             ),
         ]
+        broker = Node(
+            name,
+            Broker(name, tuple(peer.encode() for peer in peers)),
+            localfe=ROUTER.bind(f"{name}-localfe", **marks),
+            localbe=ROUTER.bind(f"{name}-localbe", **known),
+            cloudfe=ROUTER.bind(f"{name}-cloud", routing_id=name, router_handover=1, **marks),
+            cloudbe=ROUTER.connect(*(f"{peer}-cloud" for peer in peers), routing_id=name, **known),
+            statefe=SUB.connect(*(f"{peer}-state" for peer in peers), rcvhwm=hwm, subscribe=""),
+            statebe=PUB.bind(f"{name}-state", sndhwm=hwm),
+        )
+        nodes += [broker, *members] if nodes else [*members, broker]  # the first cluster is drawn left of its broker
     return Topology("inter_broker_routing", nodes)
