@@ -16,6 +16,7 @@ import zlab
 from zlab.ledger.arrows import NOBODY, Arrows
 from zlab.recording import SHOWN, Event
 from zlab.views import diagram as diagrams
+from zlab.views import way
 from zlab.views.diagram import Way
 from zlab.views.message import Message, Role, holds, roles, word
 from zlab.views.sequence import AT_ONCE, BEHIND, MORE, SequenceDiagram, pack
@@ -95,6 +96,27 @@ def test_hops_are_numbered_in_their_order_and_those_let_go_are_counted():
     assert arrows.get(11) is hops[4]
     with pytest.raises(LookupError, match="7 have been let go"):
         arrows.get(6)
+
+
+def test_the_last_messages_of_a_node_or_a_link_up_to_a_moment():
+    hops = []
+    for i in range(30):
+        sent = 1_000_000_000 + i * 100_000_000  # one in a tenth of a second
+        hops.append(Hop(sent, sent + 60_000_000, message=i, frames=(b"task %d" % i,)))
+        hops.append(Hop(sent + 70_000_000, 0, message=i, number=2, sender="b.out", receiver=""))
+    arrows = arrows_of(hops, gone=5)
+    assert [arrows.sent_by(at) for at in (-1, 0, 0.05, 0.1, 3)] == [5, 6, 6, 8, 65]
+
+    told = way.latest(arrows, "b", None, 99.0)
+    assert [each["number"] for each in told["hops"]] == list(range(64, 64 - way.LAST, -1))
+    assert (told["hops"][1]["said"], told["hops"][1]["fate"], told["note"]) == ("task 29", "delivered", "")
+    assert [each["from"] for each in way.latest(arrows, "a", None, 99.0)["hops"]] == ["a.out"] * way.LAST
+
+    link = way.latest(arrows, "b", ("a.out", "b.inbox"), 0.25)
+    assert [each["said"] for each in link["hops"]] == ["task 2", "task 1", "task 0"]
+    assert [each["fate"] for each in link["hops"]] == ["under way", "delivered", "delivered"], "it had not come yet"
+    assert link["note"] == "5 hops of before have been let go"
+    assert way.latest(arrows, "nobody", None, 99.0) == {"hops": [], "note": "5 hops of before have been let go"}
 
 
 def test_what_has_not_come_is_looked_at_again():

@@ -97,6 +97,20 @@ def test_a_proxy_stands_steps_and_goes_on_with_nothing_lost(transport: str) -> N
     assert table["expected"].sum() > 100
 
 
+def test_it_is_told_which_links_are_paused_by_themselves() -> None:
+    with zlab.run(fan()) as lab:
+        lab.wait(messages=5)
+        link = next(str(link) for link in lab.topology.links if link.target == "worker-2")
+        lab.pause("worker-1")
+        lab.pause("ventilator → worker-2")
+        lab.wait(until=lambda snapshot: snapshot.paused_links == (link,))
+        then = lab.snapshot().at + 0.1  # seconds: two ticks, so that the past has it
+        lab.wait(until=lambda snapshot: snapshot.at > then + 0.2)
+        lab.resume(link)  # by its whole name
+        lab.wait(until=lambda snapshot: not snapshot.paused_links)
+        assert lab.at(then).paused_links == (link,)
+
+
 def test_a_link_into_a_shared_socket_is_held_where_it_begins() -> None:
     with zlab.run(fan()) as lab:
         lab.wait(messages=20)

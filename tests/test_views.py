@@ -12,11 +12,13 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import zlab
+from zlab.ledger.arrows import Arrows
 from zlab.ledger.cost import Cost
 from zlab.ledger.past import Past
 from zlab.ledger.snapshot import (
@@ -73,6 +75,9 @@ def snapshot(topology, at=1.0, **changes):
     return replace(whole, **changes)
 
 
+NO_HOPS = SimpleNamespace(span=lambda: range(0), chosen=lambda *_, **__: [])
+
+
 class Fake:
     """A lab that writes down what it is asked."""
 
@@ -81,6 +86,7 @@ class Fake:
     def __init__(self, topology):
         self.topology = topology
         self.past = Past()
+        self.arrows = Arrows(NO_HOPS, fates=dict, began=0)
         self.latest = snapshot(topology)
         self.listeners = []
         self.calls = []
@@ -377,6 +383,40 @@ def test_where_a_node_stands_is_asked_only_while_it_is_open(lab, sent):
     before = len(asked)
     lab.publish(at=1.6)
     assert len(asked) == before
+
+
+def test_the_last_messages_are_told_of_what_is_open_and_of_nothing_else(lab, sent, monkeypatch):
+    messages_of, _ = sent
+    asked = []
+    monkeypatch.setattr("zlab.views.way.latest", lambda *given: asked.append(given[1:]) or {"hops": [], "note": ""})
+    monkeypatch.setattr("zlab.views.flow.monotonic", itertools.count(100).__next__)
+    lab.standing = Standing
+    flow = Flow(lab)
+    flow._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    lab.publish(at=1.1)
+    assert not asked
+    flow._receive(None, {"t": "look", "v": "a b c", "node": "worker-1", "link": 0}, [])
+    lab.publish(at=1.2)
+    lab.publish(at=1.3)
+    link = lab.topology.links[0]
+    assert asked == [("worker-1", (link.sender, link.receiver), at) for at in (1.2, 1.3)]
+    told = [m[1]["last"] for m in messages_of("Flow") if "last" in m[1]]
+    assert told == [{"worker-1 0": {"hops": [], "note": ""}}], "once: there is no other"
+    flow._receive(None, {"t": "look", "v": "a b c", "node": ""}, [])
+    lab.publish(at=1.4)
+    assert len(asked) == 2
+    flow._receive(None, {"t": "hop", "v": "a b c", "number": 3}, [])
+    assert "not remembered" in json.loads(messages_of("Flow")[-1][2][0])["error"]
+
+
+def test_links_that_are_paused_are_told_when_that_changes(lab, sent):
+    messages_of, _ = sent
+    flow = Flow(lab)
+    flow._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    name = str(lab.topology.links[2])
+    for at, paused in ((1.1, ()), (1.2, (name,)), (1.3, (name,)), (1.4, ())):
+        lab.publish(at=at, paused_links=paused)
+    assert [m[1]["paused"] for m in messages_of("Flow") if "paused" in m[1]] == [[], [2], []]
 
 
 def test_a_link_tells_how_it_came_about(lab):

@@ -36,7 +36,7 @@ def test_a_node_is_frozen_and_thawed_by_mouse(clean: Clean, chromium: Browser) -
         seen.keep("broken")
 
         fault.select_option("Cut")
-        panel.get_by_role("combobox", name="What to break").select_option(index=1)
+        panel.get_by_role("combobox", name="Node or link").select_option(index=1)
         panel.get_by_role("button", name="Break").click()
         expect(panel).to_contain_text(re.compile(r"Cut cannot befall .*relay=True"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,6 +131,17 @@ class Arrows:
     def chosen(self, numbers: Iterable[int]) -> list[tuple[int, Hop]]:
         """The hops of these numbers, ascending, as far as they are remembered."""
         return self._journeys.chosen(numbers)
+
+    def sent_by(self, seconds: float) -> int:
+        """The number of the first hop that was sent after a moment, in seconds since the lab started."""
+        span = self.span
+        if not span or self._sent(span[-1]) <= seconds:
+            return span.stop  # the present
+        return span.start + bisect_right(span, seconds, key=self._sent)
+
+    def _sent(self, number: int) -> float:
+        found = self._journeys.chosen([number])  # none where it has been let go meanwhile: the oldest
+        return (found[0][1].crossing.trace.time - self._began) * 1e-9 if found else -math.inf
 
     def way(self, number: int) -> list[int]:
         """The numbers of all hops of the message that this one is a hop of.

@@ -222,3 +222,5 @@ class Snapshot:
     """Those that are on."""
     findings: tuple[Finding, ...] = field(default=(), kw_only=True)
     """Mistakes in the use of ZeroMQ that are seen, the worst first; looked for twice a second."""
+    paused_links: tuple[str, ...] = field(default=(), kw_only=True)
+    """The links that are paused by themselves, by name."""

@@ -274,6 +274,7 @@ class Clock:
                 snapshot,
                 connections=run.connections.latest(),
                 why=run.steering.why(),
+                paused_links=run.steering.paused_links(),
                 faults=run.disturbances.figures(),
             )
         return snapshot

@@ -29,6 +29,8 @@ class Place(NamedTuple):
     """Where one passes, one message has moved."""
     feeds: tuple[frozenset[Point], ...]
     """Where one must pass before a message can come to where it moves: the nearest first, then what feeds these."""
+    links: tuple[str, ...] = ()
+    """The links that it is, as ``source.out → sink.inbox``; none where it is a node, a socket or the lab."""
 
 
 def place(topology: Topology, where: str | None = None) -> Place:
@@ -139,7 +141,7 @@ def _link_place(topology: Topology, where: str) -> Place:
     nodes = {name.rpartition(".")[0] for name in fed}
     feeds |= {p for p in points(topology) if p.direction is Direction.SEND and _node(p) in nodes}
     name = " → ".join(_ARROW.split(where.strip()))
-    return Place(name, held, held, _feeds(topology, held, feeds, {link.source for link in met}))
+    return Place(name, held, held, _feeds(topology, held, feeds, {link.source for link in met}), tuple(map(str, met)))
 
 
 def _end(topology: Topology, link: Link, met: Iterable[Link]) -> Point:

@@ -67,6 +67,10 @@ class Steering:
             return self._reason
         return "paused: " + ", ".join(self._paused) if self._paused else ""
 
+    def paused_links(self) -> tuple[str, ...]:
+        """The links that are paused by themselves."""
+        return tuple(dict.fromkeys(link for held in tuple(self._paused.values()) for link in held.links))
+
     def pause(self, where: str | None = None) -> None:
         """Let no message pass at a place; all of them have come to stand when it returns."""
         here = place(self._topology, where)

@@ -18,18 +18,18 @@ function drawBolt(g, x, y, r, style) {
   g.fill();
 }
 
-// act(name, given) carries out a command, and reports in the inspector.
+// act(name, given) carries out a command, and reports in the inspector; what is broken is what is chosen as `target`.
 class Breaking {
-  constructor(menu, act) {
+  constructor(menu, act, target) {
     this.menu = new Map(menu.map(([name, setting, value]) => [name, { setting, value }]));
-    this.target = make("select.zlab-pick", { "aria-label": "What to break" });
+    this.target = target;
     this.fault = make("select.zlab-pick", { "aria-label": "Fault" }, ...menu.map(([name]) => make("option", { value: name }, name)));
     this.value = make("input.zlab-pick.zlab-setting");
     this.unit = make("span.zlab-soft");
     this.go = make("button.zlab-button", { type: "button" }, "Break");
     this.on = make("div.zlab-faults", { role: "group", "aria-label": "Faults that are on" });
     this.setting = make("label.zlab-row", {}, this.value, this.unit);
-    this.root = make("div.zlab-breaking", {}, this.on, this.target, make("div.zlab-row", {}, this.fault, this.setting, this.go));
+    this.root = make("div.zlab-breaking", {}, this.on, make("div.zlab-row", {}, this.fault, this.setting, this.go));
     this.fault.addEventListener("change", () => this.choose());
     const go = () => act("fault", { target: this.target.value, fault: this.fault.value, value: this.value.value });
     this.go.addEventListener("click", go);
@@ -48,17 +48,9 @@ class Breaking {
     write(this.unit, setting);
   }
 
-  // A node, and what of it can be broken; `link` is the one that was clicked, or -1.
-  aim(graph, index, link) {
-    const { name } = graph.nodes[index];
-    const links = graph.links.filter((one) => one.source === index || one.target === index).map((one) => one.name);
-    this.target.replaceChildren(make("option", { value: name }, name), ...[...new Set(links)].map((one) => make("option", { value: one }, one)));
-    this.target.value = link < 0 ? name : graph.links[link].name;
-  }
-
   // The faults that are on there, each with the button that ends it.
   show(faults, graph, index, off) {
-    this.target.disabled = this.fault.disabled = this.value.disabled = this.go.disabled = off;
+    this.fault.disabled = this.value.disabled = this.go.disabled = off;
     const mine = faults.filter(([, , , nodes, links]) => nodes.includes(index)
       || links.some((i) => graph.links[i].source === index || graph.links[i].target === index));
     const key = JSON.stringify([mine, off]);

@@ -10,7 +10,7 @@ function render({ model, el, signal }) {
   const scene = new Scene(graph), camera = new Camera(), layers = new Layers(scene, camera), player = new Player(scene), announcer = new Announcer();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null;
-  let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = "";
+  let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = " -1";
 
   const buttons = new Buttons(scene, { light, activate, close: (name) => open(name, false), free: () => !inspector.open });
   const tip = new Tip();
@@ -26,7 +26,8 @@ function render({ model, el, signal }) {
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
     "aria-label": `${graph.name}: nodes and messages. Space pauses, full stop lets one message move, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
     layers.canvas, buttons.root, tip.root);
-  el.append(make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)), announcer.region);
+  const frontage = make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)); // panels may be higher than the stage
+  el.append(frontage, announcer.region);
 
   const wire = attach({ model, el, signal }, {
     last: true,
@@ -34,8 +35,10 @@ function render({ model, el, signal }) {
       // What a tick says but once is taken at once: only messages in the air may be dropped.
       if (content.kinds) { kinds = content.kinds; drawLegend(); }
       if (content.faults) breakUp(content.faults);
+      if (content.paused) pauseLinks(content.paused);
       if (content.past) inspector.stands(null);
       for (const where of content.where ?? []) inspector.stands(where);
+      if (content.last) inspector.passed(content.last);
       const batch = unpack(content, buffers[0], graph.nodes.length);
       take(content, batch);
       if (buffers[1]) {
@@ -62,12 +65,38 @@ function render({ model, el, signal }) {
       redraw();
     },
   });
-  const inspector = new Inspector(stage, graph.menu, (name, given, control) => wire.command(name, given, control), (node) => {
-    const item = scene.fold.itemOf[node.index];
-    if (scene.fold.nodes[item].node >= 0) buttons.focus(item);
-    want();
-    look("");
+  const inspector = new Inspector(frontage, graph.menu, {
+    command: wire.command,
+    look(link) { inspect(inspector.node.index, link); },
+    open: openMessage,
+    closed(node) {
+      const item = scene.fold.itemOf[node.index];
+      message.close();
+      if (scene.fold.nodes[item].node >= 0) buttons.focus(item);
+      want();
+      look("");
+    },
   });
+  // A message of what is inspected, over it; it is followed through all views.
+  const message = new MessagePanel(frontage, openMessage, () => follow(el, undefined, { closer: true }), () => {
+    follow(el, null);
+    if (inspector.open) inspector.shut.focus({ preventScroll: true });
+  });
+  model.on("msg:custom", answered);
+
+  function openMessage(number) {
+    message.await("Message", false);
+    wire.send({ t: "hop", number });
+  }
+
+  function answered(content, buffers) {
+    if (content.t !== "looked" || content.v !== wire.id || !message.open) return;
+    const told = json(buffers[0]);
+    message.await(told.error ? "Message" : `Message ${count(told.message)}, hop ${told.hop}`, false);
+    message.show(told);
+    message.focus();
+    if (!told.error) follow(el, told.way.map(({ from, to }) => [from, to]), { number: told.number });
+  }
 
   // ---- what is drawn: nodes, and groups of nodes until they are opened -----------------------------------------
 
@@ -80,7 +109,7 @@ function render({ model, el, signal }) {
   function activate(i) {
     const item = scene.fold.nodes[i];
     if (item.group >= 0) open(item.name, true);
-    else inspect(item.node);
+    else inspect(item.node, -1);
   }
 
   function open(name, on) {
@@ -142,6 +171,13 @@ function render({ model, el, signal }) {
     ask();
   }
 
+  function pauseLinks(links) {
+    scene.paused = new Set(links);
+    layers.queuesDirty = true;
+    if (inspector.open) inspect(inspector.node.index);
+    ask();
+  }
+
   function drawLegend() {
     legend.replaceChildren(...kinds.map((kind, i) => make("span", {}, mark(i), kind || "(empty)")));
   }
@@ -177,7 +213,9 @@ function render({ model, el, signal }) {
   }
 
   // A message that is followed in another view.
-  const unfollow = onFollow(el, (hops) => {
+  const unfollow = onFollow(el, (hops, _, own) => {
+    if (hops === undefined) return; // it goes on
+    if (!own) message.hide();
     followed = hops && linksOf(graph.links.map((link) => link.name.split(" → ")), hops);
     redraw();
   });
@@ -267,16 +305,16 @@ function render({ model, el, signal }) {
   // ---- what a person looks at -------------------------------------------------------------------------------
 
   // Where a node stands in its source is asked while it is open, and not before.
-  function look(node) {
-    if (node === looked) return;
-    looked = node;
-    wire.send({ t: "look", node });
+  function look(node, link = -1) {
+    if (`${node} ${link}` === looked) return;
+    looked = `${node} ${link}`;
+    wire.send({ t: "look", node, link });
   }
 
-  function inspect(i, link = -1) {
-    const { fold, boxes, looks, live, faults } = scene;
-    inspector.show(graph, i, looks[i], live, figures, at, camera.place(boxes[fold.itemOf[i]]), over, faults, link);
-    look(graph.nodes[i].name);
+  function inspect(i, link) {
+    const { fold, boxes } = scene;
+    inspector.show(scene, i, { figures, at, place: camera.place(boxes[fold.itemOf[i]]), over }, link);
+    look(graph.nodes[i].name, inspector.link);
     want();
   }
 
@@ -357,7 +395,7 @@ function render({ model, el, signal }) {
   }
 
   stage.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".zlab-inspector")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
       "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit, l: enlarge, L: enlarge,
@@ -386,6 +424,7 @@ function render({ model, el, signal }) {
   return () => {
     wire.dispose();
     unfollow();
+    model.off("msg:custom", answered);
     sizes.disconnect();
     themes.disconnect();
     charts?.();

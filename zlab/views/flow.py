@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from zlab.views import batch, breaking
+from zlab.views import batch, breaking, way
 from zlab.views.folding import binds, folded, topics
 from zlab.views.layout import cards, frame
 from zlab.views.playhead import COVERS, PERIOD, Moment
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zlab.views.source import Source
 
 _FIGURES_EVERY = 1.0  # seconds; rates, queues and states come with every tick
+_LAST_EVERY = 0.5  # seconds; the last messages of a node that is open
 _OWED = 0.3  # seconds between two sets of figures while somebody goes through the past
 _KEPT = 20  # batches' worth of messages, for a tick that was skipped
 _FEW = 200  # links; of more, only what a person looks at is told in figures
@@ -38,8 +39,8 @@ class Flow(View):
 
     _esm = script(
         *("batch.js", "fold.js", "graph.js", "cards.js", "scene.js", "camera.js", "layers.js", "flight.js"),
-        *("player.js", "buttons.js", "gestures.js", "tip.js", "announce.js", "breaking.js", "inspector.js"),
-        *("charts.js", "flow.js"),
+        *("player.js", "buttons.js", "gestures.js", "tip.js", "announce.js", "message.js", "breaking.js"),
+        *("latest.js", "inspector.js", "charts.js", "flow.js"),
     )
     fixed = True
     acknowledged = 8
@@ -66,8 +67,11 @@ class Flow(View):
         self._queued: NDArray[np.uint32] | None = None
         self._capacities: list[int] | None = None
         self._asked: dict[str, tuple[set[int], set[int]]] = {}  # view to nodes and links
-        self._looked: dict[str, str] = {}  # view to the node whose source is shown
+        self._looked: dict[str, tuple[str, int]] = {}  # view to the node, and the link of it or -1, that is shown
         self._stood: dict[str, Standing] = {}
+        self._passed_at = float("-inf")
+        self._told_last: dict[str, Any] = {}
+        self._paused_sent: tuple[str, ...] = ()
         self._kept = _KEPT * batch.most(len(source.topology.links))
         shown = {**graph(source.topology), "steerable": source.steerable, "menu": breaking.menu()}
         super().__init__(source, graph=shown, **rest)
@@ -120,15 +124,19 @@ class Flow(View):
         if due:
             self._figures_at = snapshot.at
             buffers.append(self._figures(snapshot))
+        if snapshot.paused_links != self._paused_sent:
+            content["paused"] = self._paused(snapshot)
         if where := self._where(snapshot):
             content["where"] = where
+        if last := self._last(snapshot):
+            content["last"] = last
         return content, buffers
 
     def _where(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """Where the nodes stand whose source somebody looks at, as far as that has changed; their source, too."""
         told = []
         if not isinstance(snapshot, Moment):
-            for node in set(self._looked.values()):
+            for node in {node for node, _ in self._looked.values()}:
                 before, now = self._stood.get(node), self._source.standing(node)
                 if now != before:
                     self._stood[node] = now
@@ -136,6 +144,26 @@ class Flow(View):
                     same = before is not None and before.source == now.source
                     told.append(line if same else {**line, "source": now.source})
         return told
+
+    def _last(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The last messages of what somebody looks at, by ``node`` or ``node link``, as far as there are others now."""
+        now = monotonic()
+        if not self._looked or now - self._passed_at < _LAST_EVERY:
+            return {}
+        self._passed_at = now
+        told = {}
+        for node, link in set(self._looked.values()):
+            here = self._topology.links[link] if link >= 0 else None
+            ends = None if here is None else (here.sender, here.receiver)
+            told[f"{node} {link}"] = way.latest(self._source.arrows, node, ends, snapshot.at)
+        fresh = {key: value for key, value in told.items() if value != self._told_last.get(key)}
+        self._told_last = told
+        return fresh
+
+    def _paused(self, snapshot: Snapshot) -> list[int]:
+        """The links that are paused by themselves, by index."""
+        self._paused_sent = snapshot.paused_links
+        return [i for i, link in enumerate(snapshot.links) if link.name in snapshot.paused_links]
 
     def _content(self, snapshot: Snapshot, packed: batch.Batch) -> dict[str, Any]:
         self._queued = packed.queued
@@ -165,12 +193,20 @@ class Flow(View):
                 nodes, links = ({int(i) for i in content[what]} for what in ("nodes", "links"))
                 self._asked[view] = nodes, links
                 self._figures_at = float("-inf")
-        elif content.get("t") == "look":  # somebody opens a node, or closes it: then it is ""
+        elif content.get("t") == "look":  # somebody opens a node, or a link of it, or closes it: then it is ""
             with self._lock:
-                self._stood.pop(self._looked.pop(view, ""), None)
-                if content["node"] in {node.name for node in self._topology.nodes}:
-                    self._looked[view] = content["node"]
+                self._stood.pop(self._looked.pop(view, ("", -1))[0], None)
+                link = int(content.get("link", -1))
+                if content["node"] in {node.name for node in self._topology.nodes} and link < len(self._topology.links):
+                    self._looked[view] = content["node"], link
                     self._stood.pop(content["node"], None)
+                    self._told_last.pop(f"{content['node']} {link}", None)
+                    self._passed_at = float("-inf")
+                    if isinstance(shown := self._source.snapshot(), Moment):  # which is told no more while it stands
+                        self._publish("full", self.full(shown))
+        elif content.get("t") == "hop":  # somebody opens one of its messages
+            answer = way.tell(self._source.arrows, int(content["number"]))
+            self.send({"t": "looked", "v": content.get("v")}, buffers=[json.dumps(answer).encode()])
         elif content.get("t") == "gone":
             self._asked.pop(view, None)
             self._looked.pop(view, None)
@@ -202,10 +238,14 @@ class Flow(View):
             "covers": COVERS,
             "kinds": list(snapshot.kinds),
             "faults": breaking.marks(snapshot),
+            "paused": self._paused(snapshot),
         }
         self._faults_sent = snapshot.faults
         if where := self._where(snapshot):
             content["where"] = where
+        self._told_last = {}
+        if last := self._last(snapshot):
+            content["last"] = last
         return content, [packed.data, self._figures(snapshot)]
 
 

@@ -117,6 +117,19 @@ function drawLanes(g, fold, lanes, style, lit, scale) {
   g.globalAlpha = 1;
 }
 
+// A lane on which messages stand: two bars in a disc, so that it is told without colour.
+function drawPause(g, x, y, r, style) {
+  g.beginPath();
+  g.arc(x, y, r, 0, 7);
+  g.fillStyle = style.amber;
+  g.fill();
+  g.lineWidth = 1.5;
+  g.strokeStyle = g.fillStyle = style.card;
+  g.stroke();
+  g.fillRect(x - 3.5, y - 3.5, 2.4, 7);
+  g.fillRect(x + 1.1, y - 3.5, 2.4, 7);
+}
+
 // The lane that runs nearest to a place, no farther from it than `least`, or -1.
 function nearestLane(lanes, x, y, least) {
   let best = -1;
@@ -274,7 +287,7 @@ function drawQueue(g, lane, queued, capacity, style, scale) {
 }
 
 // What a queue and its number may cover, with what is told on the lane and the bolt of one that is cut: [left, top, right, bottom].
-function queueBox(lane, style, scale, told, cut) {
+function queueBox(lane, style, scale, told, cut, paused) {
   const line = letters(11, style, scale), half = 0.7 * line + 4, far = 44 + 8 + 8 * line;
   const [left, right] = lane.way > 0 ? [lane.x3 - far, lane.x3] : [lane.x3, lane.x3 + far];
   let box = [left, lane.y3 - half, right, lane.y3 + half];
@@ -284,6 +297,7 @@ function queueBox(lane, style, scale, told, cut) {
   };
   if (told) reach(16, 11 * line, 2.4 * line);
   if (cut) reach(10, 10, 10);
+  if (paused) reach(20, 10, 10);
   return box;
 }
 

@@ -1,4 +1,4 @@
-// What a tooltip tells of a node or a link, and the small panel in which a node is paused, stepped, killed or restarted.
+// What a tooltip tells of a node or a link, and the panel in which a node or a link of it is seen, steered and broken.
 
 const DEAD = new Set(["killed", "failed", "finished", "stopped"]);
 
@@ -92,46 +92,60 @@ function tellLinks(graph, index, live, figures) {
   return [make("div.zlab-socket", {}, make("b", {}, "Links")), definition(rows)];
 }
 
-// A panel beside a node; act(name, given, report) carries out a command and reports by the callback that it is given.
+// A panel beside a node, for it or for one of its links.
+//   act: {command(name, given, report), look(link), open(number), closed(node)}: `look` is asked for when a link is chosen, or -1
+//     for the node, `open` for a message; a command reports by the callback that it is given.
 class Inspector {
-  constructor(root, menu, act, closed) {
+  constructor(root, menu, act) {
     this.root = root;
-    this.closed = closed;
+    this.act = act;
+    this.link = -1;
     this.pause = make("button.zlab-button", { type: "button" }, "Pause");
-    this.step = make("button.zlab-button", { type: "button", title: "Let one message move here, then stand" }, "Step");
+    this.step = make("button.zlab-button", { type: "button", title: "Let one message move here, then stand (.)" }, "Step");
     this.kill = make("button.zlab-button", { type: "button" }, "Kill");
     this.restart = make("button.zlab-button", { type: "button" }, "Restart");
     this.shut = make("button.zlab-button.zlab-quiet", { type: "button", title: "Close (Esc)", "aria-label": "Close" }, "✕");
     this.title = make("span.zlab-inspected");
+    this.target = make("select.zlab-pick", { "aria-label": "Node or link", title: "The node or one of its links: what is paused, stepped or broken" });
     this.state = make("div.zlab-soft");
     this.status = make("div.zlab-status", { role: "status" });
     this.trace = make("pre.zlab-trace", { tabIndex: 0, "aria-label": "Traceback" });
     this.facts = make("div.zlab-figures", { tabIndex: 0, role: "group", "aria-label": "Figures" });
     this.standing = make("div.zlab-soft.zlab-standing");
     this.lines = make("pre.zlab-lines", { tabIndex: 0, role: "group", "aria-label": "Source" });
-    this.code = make("div.zlab-code", { hidden: true }, this.standing, this.lines);
-    const carry = (name, given) => act(name, given, (step, error) => this.report(name, step, error));
-    this.breaking = new Breaking(menu, carry);
+    this.latest = new Latest((number) => act.open(number));
+    this.source = make("div.zlab-source", { hidden: true }, this.standing, this.lines);
+    this.code = make("div.zlab-code", {}, this.source, this.latest.root);
+    const carry = (name, given) => act.command(name, given, (step, error) => this.report(name, step, error));
+    this.breaking = new Breaking(menu, carry, this.target);
     this.panel = make("div.zlab-inspector", { role: "dialog", hidden: true },
-      make("div.zlab-side", {}, make("div.zlab-row", {}, this.title, this.shut), this.state,
+      make("div.zlab-side", {}, make("div.zlab-row", {}, this.title, this.shut), this.target, this.state,
         make("div.zlab-row.zlab-acts", {}, this.pause, this.step, this.kill, this.restart), this.breaking.root, this.status, this.trace, this.facts), this.code);
     root.append(this.panel);
-    const press = (button, command, place) => button.addEventListener("click", () => carry(command(), { [place]: this.node.name }));
+    const press = (button, command, place) => button.addEventListener("click", () => carry(command(), { [place]: this.target.value }));
     press(this.pause, () => (this.paused ? "resume" : "pause"), "where");
     press(this.step, () => "step", "where");
     press(this.kill, () => "kill", "node");
     press(this.restart, () => "restart", "node");
     this.shut.addEventListener("click", () => this.close());
+    this.target.addEventListener("change", () => act.look(this.links.indexOf(this.target.value)));
     this.panel.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
       event.stopPropagation();
+      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select")) return;
+      const button = { " ": event.target.closest("button") ? null : this.pause, ".": this.step }[event.key];
+      if (!button) return;
+      event.preventDefault();
+      if (!button.hidden) button.click(); // one that is disabled does nothing
     });
   }
 
   get open() { return !this.panel.hidden; }
 
-  show(graph, index, look, live, figures, at, place, over, faults, link = -1) {
-    const node = graph.nodes[index], own = figures?.nodes[index];
+  // A node as it stands, or the link of it that was chosen; without a link what was shown before.
+  //   told: {figures, at, place, over}: what is known of it, and where its card is.
+  show(scene, index, told, link = this.node === scene.graph.nodes[index] && this.open ? this.link : -1) {
+    const { graph, faults } = scene, node = graph.nodes[index], look = scene.looks[index], { figures, at, over } = told, own = figures?.nodes[index];
     const fresh = this.node !== node || !this.open;
     this.node = node;
     if (fresh) {
@@ -140,26 +154,50 @@ class Inspector {
       this.stands(null);
       this.panel.setAttribute("aria-label", node.name);
     }
-    if (fresh || link >= 0) this.breaking.aim(graph, index, link);
+    if (fresh || link !== this.link) {
+      this.latest.clear();
+      this.aim(graph, index, link);
+    }
     this.breaking.root.hidden = !graph.steerable;
     this.breaking.show(faults, graph, index, over);
+    const one = graph.links[this.link];
     write(this.title, node.name);
-    write(this.state, stateOf(look, own, at));
-    const dead = DEAD.has(look.state), held = this.panel.contains(document.activeElement);
-    this.paused = look.state === "paused";
+    const dead = DEAD.has(look.state) && !one, held = this.panel.contains(document.activeElement);
+    this.paused = one ? scene.paused.has(this.link) : look.state === "paused";
+    write(this.state, one ? (this.paused ? "paused: its messages stand" : "this link") : stateOf(look, own, at));
     write(this.pause, this.paused ? "Resume" : "Pause");
+    this.pause.title = `${this.paused ? "Resume" : "Pause"} ${this.target.value} (space)`;
     for (const button of [this.pause, this.step, this.kill, this.restart]) button.hidden = !graph.steerable;
+    for (const button of [this.kill, this.restart]) button.hidden ||= Boolean(one);
     for (const button of [this.pause, this.step]) button.disabled = over || dead || !graph.steerable;
     this.kill.disabled = over || dead || !graph.steerable;
     this.restart.disabled = over || !dead || !graph.steerable;
-    if (held && document.activeElement.disabled) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
-    this.trace.hidden = !own?.traceback;
+    if (held && (document.activeElement.disabled || document.activeElement.hidden)) this.shut.focus({ preventScroll: true }); // else Esc goes nowhere
+    this.trace.hidden = Boolean(one) || !own?.traceback;
     write(this.trace, own?.traceback ?? "");
-    const facts = [...tellSockets(node, figures), ...tellLinks(graph, index, live, figures)];
+    const facts = one ? tellLink(one, scene.live[this.link], figures?.links[this.link])
+      : [...tellSockets(node, figures), ...tellLinks(graph, index, scene.live, figures)];
     if (facts.map((part) => part.textContent).join("") !== this.facts.textContent) this.facts.replaceChildren(...facts);
-    this.place = place;
+    this.place = told.place;
     this.put();
     if (fresh) [this.pause, this.restart, this.shut].find((button) => !button.disabled && !button.hidden).focus({ preventScroll: true });
+  }
+
+  // What can be chosen: the node and its links, each link once.
+  aim(graph, index, link) {
+    const { name } = graph.nodes[index], here = graph.links.filter((one) => one.source === index || one.target === index);
+    this.links = graph.links.map((one) => one.name);
+    this.link = link;
+    this.target.replaceChildren(...[...new Set([name, ...here.map((one) => one.name)])].map((one) => make("option", { value: one }, one)));
+    this.target.value = link < 0 ? name : graph.links[link].name;
+  }
+
+  // The last messages of what is shown; told by node and link.
+  passed(last) {
+    const told = this.open && last[`${this.node.name} ${this.link}`];
+    if (!told) return;
+    this.latest.show(told, this.node.name);
+    this.put();
   }
 
   put() {
@@ -172,8 +210,8 @@ class Inspector {
   // The source of the node, and the line at which it stands now; null where that is not known, as in the past.
   stands(where) {
     if (where && where.node !== this.node?.name) return;
-    const appears = this.code.hidden && where;
-    this.code.hidden = !where;
+    const appears = this.source.hidden && where;
+    this.source.hidden = !where;
     if (!where) return;
     const file = where.file.split("/").slice(-2).join("/").replace(/^ipykernel_\d+\/\d+\.py$/, "a cell");
     write(this.standing, [where.line ? `${where.function}(), line ${where.line} of ${file}` : "", where.note].filter(Boolean).join("; "));
@@ -203,6 +241,6 @@ class Inspector {
   close() {
     if (!this.open) return;
     this.panel.hidden = true;
-    this.closed(this.node);
+    this.act.closed(this.node);
   }
 }

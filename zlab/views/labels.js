@@ -1,6 +1,6 @@
 // What stands beside arrows and events: each where it covers no other; what has no room is counted by its neighbour.
 
-const LABELLED = 10.5, TALL = 11; // pixels of a letter, and of a label
+const LABELLED = 10.5, TALL = 12; // pixels of a letter, and of a label
 const SHARES = [0.42, 0.22, 0.66]; // of an arrow, from its beginning, where its label may stand
 const BESIDE = 30; // pixels within which a label counts those that have no room
 const FULL = 60; // labels up to which each stands where it has room; of more, those of one link stand apart

@@ -20,7 +20,7 @@ class Layers {
     this.calm = false; // rates stand in the place of what would move
     this.told = new Float64Array(0); // what the ground shows of each lane
     this.places = new Int32Array(0); // and where: left, top, right and bottom, in pixels
-    this.cut = null;
+    this.cut = this.paused = null; // the links that are marked so
     this.drawn = null; // the dots, for a size and a page
     this.drawnKey = "";
     this.moved = false; // whether the picture shows something that moves
@@ -75,10 +75,10 @@ class Layers {
       this.drawCards(lit);
       patches = null;
     } else for (const i of stale) patches.push(this.pixelsOf(this.drawAgain(i, lit)));
-    if (this.dirty || this.cut !== scene.cut) {
-      this.cut = scene.cut;
+    if (this.dirty || this.cut !== scene.cut || this.paused !== scene.paused) {
+      [this.cut, this.paused] = [scene.cut, scene.paused];
       this.told = new Float64Array(SEEN * lanes.length).fill(NaN);
-      this.places = new Int32Array(lanes.flatMap((lane, i) => this.pixelsOf(queueBox(lane, style, scale, this.isTold(i), this.isCut(i)))));
+      this.places = new Int32Array(lanes.flatMap((lane, i) => this.pixelsOf(queueBox(lane, style, scale, this.isTold(i), this.isCut(i), this.isPaused(i)))));
       patches = null;
     }
     const changed = this.changed();
@@ -132,6 +132,8 @@ class Layers {
 
   // Whether more than its queue is told of a lane, on the lane itself.
   isTold(i) { return this.calm || this.scene.fold.links[i].links.length > 1; }
+
+  isPaused(i) { return this.paused.size > 0 && this.scene.fold.links[i].links.some((one) => this.paused.has(one)); }
 
   isCut(i) { return this.cut.size > 0 && this.scene.fold.links[i].links.some((one) => this.cut.has(one)); }
 
@@ -189,6 +191,7 @@ class Layers {
       const { links } = fold.links[i];
       if (links.length > 1) drawSum(g, lane, links.length, sums[i], style, scale);
       else if (this.calm && sums[i].rate > 0 && scale > 0.4) drawRate(g, lane, sums[i].rate, style, scale);
+      if (this.isPaused(i)) drawPause(g, lane.points[40], lane.points[41], 8, style);
       if (this.isCut(i)) drawBolt(g, lane.points[20], lane.points[21], 8, style);
     });
   }

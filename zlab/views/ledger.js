@@ -80,6 +80,7 @@ function render({ model, el, signal }) {
     if (top < panel.scrollTop || below > panel.scrollTop + panel.clientHeight) panel.scrollTop = top - 8; // the page stays where it is
   }
   const unfollow = onFollow(el, (hops) => {
+    if (hops === undefined) return; // it goes on
     lit = hops && linksOf(model.get("links"), hops);
     light();
   });

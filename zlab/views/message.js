@@ -103,9 +103,11 @@ class MessagePanel {
 
   focus() { this.shut.focus({ preventScroll: true }); }
 
+  hide() { this.panel.hidden = true; }
+
   close() {
     if (!this.open) return;
-    this.panel.hidden = true;
+    this.hide();
     this.closed();
   }
 }

@@ -13,6 +13,7 @@ class Scene {
     this.faults = []; // that are on, and the nodes and links that they mark
     this.broken = new Set();
     this.cut = new Set();
+    this.paused = new Set(); // the links that are paused by themselves
     this.boxes = [];
     this.lanes = [];
     this.names = []; // of endpoints, where they stand at the scale of `namedAt`

@@ -9,7 +9,7 @@ function render({ model, el, signal }) {
   const lab = { nodes: [], types: [], kinds: [], fates: ["under way", "delivered"], sockets: [], home: new Int16Array(0), events: stretch.events, lives: new Map() };
   let sampling = 1, rest = 0, gone = 0, unmarked = 0;
   let dpr = 1, saying = false, style = PALETTE.light, page = "#fff", cost = 0, drawnAt = 0, more = 0;
-  let chosen = -1, journey = null, hovered = null, looking = 0;
+  let chosen = -1, journey = null, hovered = null, looking = 0, sought = -1, closely = false; // what another view follows
   let sight = { places: new Int32Array(DRAWN), count: 0, of: 0, newer: 0 };
 
   // ---- what it is made of -----------------------------------------------------------------------------------
@@ -85,6 +85,7 @@ function render({ model, el, signal }) {
     stretch.hear(fresh, content.again || arrows.number[0] !== oldest, content);
     if (arrows.number[0] !== oldest && !empty) moved(shown);
     seeking.look(from);
+    if (sought >= 0 && chosen < 0) takeUp();
     if (journey) journey.places = arrows.journey(journey.message);
     ({ sampling, rest } = content);
     if (rest && !more) more = setTimeout(() => { more = 0; if (wire.shown()) wire.send({ t: "more" }); }, NEXT);
@@ -264,9 +265,10 @@ function render({ model, el, signal }) {
   function choose(i, open) {
     if (i < 0 || i >= arrows.count) return;
     chosen = i;
+    sought = -1;
     const number = arrows.number[i], message = arrows.message[i], places = arrows.journey(message);
     journey = { message, places };
-    follow(el, places.map(linkOf));
+    follow(el, places.map(linkOf), { number });
     const hop = describe(i), title = `Message ${count(message)}, hop ${arrows.hop[i]}`;
     write(spoken, `${title}: ${hop.link}, ${became(hop)}${arrows.said[i] ? ", " + arrows.said[i] : ""}`);
     if (open || panel.open) {
@@ -275,16 +277,42 @@ function render({ model, el, signal }) {
       if (known.has(number)) panel.show(known.get(number));
       wire.send({ t: "look", number });
     }
-    const y = stretch.y(arrows.sent[i]), seen = y > stretch.head + 4 && y < stretch.height - BOTTOM - 4;
-    if (!seen || stretch.following) setFollowing(false);
-    if (!seen) stretch.top = stretch.placeOf(arrows.sent[i]) - 0.4 * stretch.inside / stretch.zoom;
+    bring(i);
     redraw();
   }
 
+  // Hold the picture where an arrow is in sight.
+  function bring(i) {
+    const y = stretch.y(arrows.sent[i]), seen = y > stretch.head + 4 && y < stretch.height - BOTTOM - 4;
+    if (!seen || stretch.following) setFollowing(false);
+    if (!seen) stretch.top = stretch.placeOf(arrows.sent[i]) - 0.4 * stretch.inside / stretch.zoom;
+  }
+
   function unchoose() {
-    chosen = -1;
+    chosen = sought = -1;
     journey = null;
     follow(el, null);
+    redraw();
+  }
+
+  // A message that is followed in another view: it is shown here too, as far as it has come.
+  const unfollow = onFollow(el, (hops, { number, closer: all }, own) => {
+    if (own) return;
+    panel.hide();
+    if (!all) [sought, closely] = [hops ? number : -1, false];
+    else {
+      closely = true;
+      if (model.get("folded")) fold.click();
+      stage.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
+    }
+    takeUp();
+  });
+
+  function takeUp() {
+    chosen = arrows.place(sought);
+    journey = chosen < 0 ? null : { message: arrows.message[chosen], places: arrows.journey(arrows.message[chosen]) };
+    if (chosen >= 0) bring(chosen);
+    if (closely) closer();
     redraw();
   }
 
@@ -411,6 +439,7 @@ function render({ model, el, signal }) {
     still.removeEventListener("change", redraw);
     model.off("msg:custom", answered);
     model.off("change:folded", setFolded);
+    unfollow();
     if (journey) follow(el, null);
     FRAMES.forget(draw);
     seeking.dispose();

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from zlab.ledger.arrows import ARROW, NOBODY
-from zlab.views import diagram, message
+from zlab.ledger.arrows import ARROW
+from zlab.views import diagram, message, way
 from zlab.views.folding import described, whole
 from zlab.views.layout import ordered
 from zlab.views.view import View, script
@@ -110,7 +110,7 @@ class SequenceDiagram(View):
         words = {
             "events": [[e.at, e.kind, e.node, e.socket, e.detail[-_DETAIL:]] for e in events],
             "found": found,
-            "said": [_said(hop) for hop in sheet.hops],
+            "said": [way.said(hop) for hop in sheet.hops],
         }
         names = self._names(snapshot)
         if names != self._named:
@@ -186,58 +186,17 @@ class SequenceDiagram(View):
             self._wanted = wanted
             end = self._mark
         seen = self._source.arrows.chosen(range(max(0, end - _SEARCHED), end))
-        found = [number for number, hop in seen if wanted and message.holds(_frames(hop), wanted)]
-        bare = sum(1 for _, hop in seen if not _frames(hop))
+        found = [number for number, hop in seen if wanted and message.holds(way.frames(hop), wanted)]
+        bare = sum(1 for _, hop in seen if not way.frames(hop))
         answer = {"text": text, "found": found, "searched": len(seen) - bare, "bare": bare}
         self.send({"t": "found", "v": content.get("v")}, buffers=[json.dumps(answer).encode()])
 
     def _look(self, content: dict[str, Any]) -> None:
-        number = int(content["number"])
-        arrows = self._source.arrows
-        try:
-            hop = arrows.get(number)
-        except LookupError as error:
-            answer: dict[str, Any] = {"number": number, "error": str(error)}
-        else:
-            answer = {"number": number, **self._all_of(number, hop)}
+        answer = way.tell(self._source.arrows, int(content["number"]))
         self.send({"t": "looked", "v": content.get("v")}, buffers=[json.dumps(answer).encode()])
 
-    def _all_of(self, number: int, hop: Hop) -> dict[str, Any]:
-        """A message with its frames, and all hops of its journey."""
-        arrows = self._source.arrows
-        sheet = arrows.now(arrows.way(number), judged=True)
-        sockets, fates = arrows.sockets, arrows.fates
-        way, rows = [], sheet.rows.tolist()
-        for row, each in zip(rows, sheet.hops, strict=True):
-            target = "" if row[7] == NOBODY else sockets[row[7]]
-            way.append(
-                {
-                    "number": row[0],
-                    "hop": row[5],
-                    "from": sockets[row[6]],
-                    "to": target,
-                    "sent": row[1],
-                    "received": row[2] if row[2] == row[2] else None,
-                    "size": row[4],
-                    "fate": fates[row[8]],
-                    "said": _said(each),
-                }
-            )
-        here = next(each for each in way if each["number"] == number)
-        shown = message.Message(
-            number=hop.crossing.message,
-            hop=hop.crossing.hop,
-            link=f"{here['from']} → {here['to'] or '?'}",
-            socket=hop.crossing.recording.type,
-            size=hop.crossing.trace.size,
-            frames=_frames(hop),
-            fate=here["fate"],
-            begins=hop.crossing.trace.head,
-        )
-        return {**shown.told(), "ambiguous": hop.crossing.ambiguous, "way": way}
-
     def _holds(self, hop: Hop) -> bool:
-        return message.holds(_frames(hop), self._wanted)
+        return message.holds(way.frames(hop), self._wanted)
 
 
 def pack(rows: Any) -> bytes:
@@ -258,14 +217,6 @@ def _columns(changed: Any) -> bytes:
 
 def _joined(one: Sheet, other: Sheet) -> Sheet:
     return replace(one, rows=np.concatenate([one.rows, other.rows]), hops=[*one.hops, *other.hops])
-
-
-def _frames(hop: Hop) -> tuple[bytes, ...]:
-    return hop.crossing.trace.frames
-
-
-def _said(hop: Hop) -> str:
-    return message.word(hop.crossing.recording.type, _frames(hop), hop.crossing.trace.head)
 
 
 def _bytes_of(text: str) -> bytes:

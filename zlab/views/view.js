@@ -224,14 +224,16 @@ async function sayLast(kernel, comm, content) {
   }
 }
 
-// A message that is followed in one view is lit in all of its dashboard: told are its hops as [sender, receiver] or null.
-function follow(el, hops) {
-  document.dispatchEvent(new CustomEvent("zlab-follow", { detail: { dashboard: el.closest(".zlab-dashboard"), hops } }));
+// A message that is followed in one view is lit in all of its dashboard.
+//   hops: as [sender, receiver] each; null ends it, undefined leaves it as it is.
+//   more: {number} of the hop that was chosen; {closer: true} for a picture of its whole journey.
+function follow(el, hops, more = {}) {
+  document.dispatchEvent(new CustomEvent("zlab-follow", { detail: { dashboard: el.closest(".zlab-dashboard"), from: el, hops, more } }));
 }
 
-// Hear of it; returns how to end that.
+// Hear of it, as act(hops, more, own): whether it came from here; returns how to end that.
 function onFollow(el, act) {
-  const hear = ({ detail }) => { if (detail.dashboard?.contains(el)) act(detail.hops); };
+  const hear = ({ detail }) => { if (detail.dashboard?.contains(el)) act(detail.hops, detail.more, detail.from === el); };
   document.addEventListener("zlab-follow", hear);
   return () => document.removeEventListener("zlab-follow", hear);
 }
