@@ -317,7 +317,10 @@ def test_a_program_that_is_watched_grows_in_its_dashboard():
     lab.topology = pipeline
     lab.publish(at=3.0)
     assert dashboard.flow is not first
-    assert grid.children[:4] == (dashboard.controls, dashboard.timeline, dashboard.flow, dashboard.ledger)
+    assert grid.children[:5] == (
+        *(dashboard.controls, dashboard.diagnosis, dashboard.timeline),
+        *(dashboard.flow, dashboard.ledger),
+    )
     assert [node["name"] for node in dashboard.flow.graph["nodes"]] == [node.name for node in pipeline.nodes]
     figure = charts.figure(dashboard.history, live=True)
     lab.publish(at=4.0)

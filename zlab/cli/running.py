@@ -29,7 +29,7 @@ def run(topology: Topology, *, transport: str, seconds: float | None = None) -> 
     from rich.console import Console
     from rich.live import Live
 
-    from zlab.views.terminal import table
+    from zlab.views.terminal import findings, table
 
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     ended = threading.Event()
@@ -50,6 +50,7 @@ def run(topology: Topology, *, transport: str, seconds: float | None = None) -> 
     last = lab.snapshot()
     if live is None:
         console.print(table(last, topology, lab.history()))
+    console.print(findings(last.findings))
     failed = [node for node in last.nodes if node.state is NodeState.FAILED]
     for node in failed:
         print(f"zlab: {node.name} failed: {node.traceback.strip().rpartition(chr(10))[2]}", file=sys.stderr)

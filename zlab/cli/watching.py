@@ -14,13 +14,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zlab.diagnosis import two_threads
 from zlab.watched import watch_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zlab.ledger.snapshot import Snapshot
     from zlab.watched import Watched
 
+_STANDS = 3
+"""The weight of a finding for which a program stands still, or may crash."""
 _WIDTH = 150
 """Columns of a report that no terminal sets a width for."""
 _TERMINATED = 128 + signal.SIGTERM
@@ -38,12 +42,27 @@ def watch(script: Path, arguments: Sequence[str], *, report: bool) -> int:
         The exit code of the script: that of ``sys.exit``, 1 after an exception, 130 after Ctrl-C.
     """
     with watch_process(script.stem) as lab:
+        lab.subscribe(_Alarm())
         code = _run(script, arguments)
     if report:
         _print(lab)
     else:
         _open(lab)
     return code
+
+
+class _Alarm:
+    """Says at once why a script stands still: it may never come to its end, and so to its report."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, tuple[str, ...]]] = set()
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        for finding in snapshot.findings:
+            known = finding.mistake, finding.sockets
+            if finding.weight == _STANDS and finding.mistake != two_threads.MISTAKE.name and known not in self._told:
+                self._told.add(known)  # of two threads a warning tells, in the line of the second
+                print(f"zlab: {finding}", file=sys.stderr)
 
 
 def _run(script: Path, arguments: Sequence[str]) -> int:
@@ -87,11 +106,12 @@ def _code(end: SystemExit) -> int:
 def _print(lab: Watched) -> None:
     from rich.console import Console
 
-    from zlab.views.terminal import table
+    from zlab.views.terminal import findings, table
 
     sys.stdout.flush()
     console = Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=_WIDTH)
     console.print(table(lab.snapshot(), lab.topology, lab.history()))
+    console.print(findings(lab.diagnose().findings))
 
 
 def _open(lab: Watched) -> None:
@@ -117,7 +137,8 @@ def _page(lab: Watched) -> str:
     parts = [f"<h2>{title}</h2>{table.to_html(border=0)}" for title, table in tables.items() if len(table)]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
-        f"<h1>{name}</h1><figure>{svg(lab.topology, lab.snapshot())}</figure>{''.join(parts)}</html>"
+        f"<h1>{name}</h1><figure>{svg(lab.topology, lab.snapshot())}</figure>"
+        f"<h2>Diagnosis</h2>{lab.diagnose()._repr_html_()}{''.join(parts)}</html>"
     )
 
 

@@ -32,7 +32,8 @@ def look(facts: Facts) -> Iterator[Sign]:
                 "statement, or where that thread's recv raises ContextTerminated",
             )
             continue
-        unsent = [(use, left) for use in mine if use.options.get("linger", -1) != 0 and (left := _left(facts, use))]
+        lingering = [use for use in mine if use.options.get("linger", -1) != 0 and not facts.explained([use.name])]
+        unsent = [(use, left) for use in lingering if (left := _left(facts, use))]
         if unsent:
             told = [f"{count(left, 'message')} of {use.name} {_linger(use)}" for use, left in unsent]
             yield Sign(
@@ -47,8 +48,9 @@ def _left(facts: Facts, use: Use) -> int:
     figures = facts.sockets().get(use.name)
     if figures is None or use.type in {"PUB", "XPUB"}:  # what nobody has subscribed to is gone
         return 0
-    delivered = sum(link.delivered for _, link in facts.fed().get(use.name, ()))
-    return max(0, figures.sent - delivered)
+    rows = [row for _, row in facts.fed().get(use.name, ())]
+    gone = sum(row.delivered + sum(row.dropped.values()) + sum(row.lost.values()) for row in rows)
+    return max(0, figures.sent - gone)
 
 
 def _linger(use: Use) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from zlab import probe
 from zlab.probe import blocked_in
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from zlab.probe import Gate
     from zlab.recording import Direction, Recording
 
-_OURS = tuple(f"{Path(file).parent}{os.sep}" for file in (probe.__file__, __file__, zmq.__file__))
+_OURS = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parent.parent, Path(zmq.__file__).parent))
 
 
 def gate_of(recording: Recording, tell: Callable[[Recording, int, int], None]) -> Gate:

@@ -208,7 +208,7 @@ class Discovered(Recordings):
         name = recording.name if recording.node else self.seen[recording].called
         told = two_threads.words(name, recording.shared or ())
         self._report("error", recording, told)
-        warn(f"{told}: {two_threads.MISTAKE.remedy}")
+        warn(f"{told}. {two_threads.MISTAKE.remedy}.")
 
     @_quietly
     def option(self, recording: Recording, option: int, value: object) -> None:

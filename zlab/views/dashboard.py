@@ -1,4 +1,4 @@
-"""The dashboard of a lab: toolbar, timeline, flow graph, ledger, sequence diagram, charts and event log in one box."""
+"""The dashboard of a lab: all of its views in one box, from the toolbar and the diagnosis to the event log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from zlab.recording import Event
 from zlab.views import charts
 from zlab.views.commands import Commands
 from zlab.views.controls import Controls
+from zlab.views.diagnosis import Diagnosis
 from zlab.views.flow import Flow
 from zlab.views.ledger import Ledger
 from zlab.views.log import Log
@@ -47,6 +48,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
         self.history = charts.History(source.topology, grows=not source.steerable)
         self.flow = Flow(self.playhead, commands=self._commands_here, told=self._told)
         self.controls = Controls(source, commands=self._commands)
+        self.diagnosis = Diagnosis(self.playhead)
         self.timeline = Timeline(self.playhead)
         self.ledger = Ledger(self.playhead)
         self._together = self._open_together()
@@ -90,9 +92,10 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets carries no 
             charts.update(self._figure, self.history)
 
     def _parts(self) -> tuple[Any, ...]:
+        head = self.controls, self.diagnosis, self.timeline
         if not self._source.topology.links:  # of a program that has only begun there is not much to show
-            return self.controls, self.timeline, self.flow, self.events, self.sequence
-        return self.controls, self.timeline, self.flow, self.ledger, self.events, self._holder, self.sequence
+            return *head, self.flow, self.events, self.sequence
+        return *head, self.flow, self.ledger, self.events, self._holder, self.sequence
 
     def _open_together(self) -> Any:
         """Let groups open and close in the graph and in the table alike, in the browser, whatever the kernel does."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from zlab.ledger.finding import Finding
     from zlab.ledger.snapshot import LinkFigures, NodeFigures, Snapshot
     from zlab.recording import Event
     from zlab.topology import Topology
@@ -57,6 +58,31 @@ def table(snapshot: Snapshot, topology: Topology, events: Iterable[Event] = ()) 
         A renderable for `rich.live.Live`.
     """
     return _Screen(snapshot, topology, (tuple(events) or snapshot.events)[-_EVENTS:])
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """What a diagnosis has found, a paragraph each, the worst first; nothing where there is none.
+
+    Args:
+        found: as `Snapshot.findings`.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Group(
+        *(
+            Padding(
+                Text.assemble(
+                    (f"{finding.mistake}{'' if finding.certain else ' (likely)'}: ", "bold red"),
+                    f"{finding.words}. {finding.remedy}. ",
+                    (f"ZeroMQ Guide, {finding.guide}.", "dim"),
+                ),
+                (1, 0, 0, 0),
+            )
+            for finding in found
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
