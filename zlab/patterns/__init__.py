@@ -12,6 +12,9 @@ from zlab.patterns.espresso import espresso
 from zlab.patterns.exclusive_pair import exclusive_pair
 from zlab.patterns.file_transfer import file_transfer
 from zlab.patterns.forwarder import forwarder
+from zlab.patterns.freelance_one import freelance_one
+from zlab.patterns.freelance_three import freelance_three
+from zlab.patterns.freelance_two import freelance_two
 from zlab.patterns.inter_broker_routing import inter_broker_routing
 from zlab.patterns.ironhouse import ironhouse
 from zlab.patterns.kill_signaling import kill_signaling
@@ -59,6 +62,9 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "freelance_one",
+    "freelance_two",
+    "freelance_three",
     "espresso",
     "last_value_cache",
     "suicidal_snail",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.faults import Delay
+from zlab.faults import Delay, Freeze
 from zlab.patterns.judging import called
 from zlab.patterns.pattern import WITHIN
 
@@ -58,6 +58,15 @@ def rejoin(node: str) -> Callable[[Lab], None]:
         into = {str(link) for link in lab.topology.links if link.target == node}
         lab.wait(until=lambda now: all(link.delivered for link in now.links if link.name in into), timeout=WITHIN)
         restart(node)(lab)
+
+    return inject
+
+
+def freeze(node: str) -> Callable[[Lab], None]:
+    """Let this node stand still, and leave it so: it stays connected, and neither sends nor receives."""
+
+    def inject(lab: Lab) -> None:
+        lab.fault(node, Freeze())
 
     return inject
 
