@@ -114,7 +114,7 @@ def last_value_cache(
     Look for the first message of who joins late: a subscription is a message too, and comes up the XPUB to the
     cache, which answers it with the last value of that topic. Restart a subscriber: it has its value at once, while
     the publisher comes back to that topic only after all others. Who has that topic already gets the value again:
-    an XPUB cannot send to one subscriber alone.
+    an XPUB sends to all who ask for a topic.
 
     Args:
         subscribers: how many listen, each to a topic, in turn.
