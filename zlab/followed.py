@@ -82,7 +82,8 @@ class Followed:
         body``, which a node passed on, or ``the last received`` before it), ``fate`` (``delivered``,
         ``under way``, ``filtered``, ``dropped: ...`` or ``lost: ...`` where the ledger knows it, else
         ``unknown``), and ``ambiguous``: another message under way had the same body, or several had come
-        that this hop may follow from.
+        that this hop may follow from. ``fault`` is ``drop`` where a fault let it go no further, and ``duplicate`` where
+        a fault sent it once more: a row of its own, which bears the same number.
 
         The last 2,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
         ones, ``attrs["sampling"]`` is n where about one message in n is traced now.

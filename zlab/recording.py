@@ -79,6 +79,8 @@ class Trace(NamedTuple):
     """On sends: when send returned, on the same clock."""
     frames: tuple[bytes, ...] = ()
     """On sends: the frames as the application sent them, each cut after `SHOWN` bytes; () at full rate."""
+    times: int = 1
+    """On sends: the how-manieth time it left; more than once where a fault sent it again, 0 where one kept it."""
 
 
 @dataclass(frozen=True, slots=True)

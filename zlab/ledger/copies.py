@@ -146,6 +146,7 @@ class Copies:
         """Where each message stands that was sent since the last tick and may reach several; once, to however many."""
         senders = list(set().union(*self._senders.values()))
         rows = first + np.flatnonzero(np.isin(offers.socket[first:], senders) & ~np.isin(offers.sent[first:], seen))
+        rows = rows[offers.times[rows] > 0]
         _, where = np.unique(offers.sent[rows], return_index=True)
         return rows[where]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zlab.ledger.exchange import SWALLOWED
 from zlab.ledger.subscription import HIGH_WATER, KILLED, NOT_JOINED
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Fates:
         if hop.received:
             return DELIVERED, hop.receiver
         if hop.fate:
-            return hop.fate, ""
+            return hop.fate, hop.receiver
         sent, sender = hop.crossing.trace.time, hop.crossing.sender
         ways = [way for way in self._from.get(sender, ()) if hop.receiver in {"", way[0].receiver}]
         beyond = [way for link, *_ in ways for way in self._from.get(self._proxied.get(link.receiver, ""), ())]
@@ -75,7 +76,7 @@ class Fates:
         for link, figures, _ in (*ways, *beyond):
             for word, counts in (("dropped", figures.dropped), ("lost", figures.lost)):
                 for reason, count in counts.items():
-                    if count:
+                    if count and reason != SWALLOWED:  # of these each is known
                         place.reasons.setdefault(f"{word}: {reason}", set()).add(link.receiver)
         if place.delivered and sent < self._interrupted:
             fate = UNKNOWN

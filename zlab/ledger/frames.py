@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MESSAGE_COLUMNS = [
     *("message", "hop", "link", "via", "kind", "size", "sent", "received"),
-    *("service", "send_call", "queue_and_wire", "latency", "follows", "fate", "ambiguous"),
+    *("service", "send_call", "queue_and_wire", "latency", "follows", "fate", "ambiguous", "fault"),
 ]
 
 
@@ -174,6 +174,7 @@ def messages(hops: Iterable[Hop], fates: Fates, kinds: Sequence[str], began: int
                 "follows": "" if cause is None else "the same body" if cause.unchanged else "the last received",
                 "fate": fate,
                 "ambiguous": crossing.ambiguous,
+                "fault": "drop" if trace.times == 0 else "duplicate" if trace.times > 1 else "",
             }
         )
     frame = Table(rows, columns=MESSAGE_COLUMNS)

@@ -99,6 +99,7 @@ class Held:
                 key=some["key"].copy(),
                 size=some["size"].copy(),
                 head=np.broadcast_to(_NO_HEAD, count) if way else some["head"].copy(),
+                times=np.broadcast_to(_ONCE, count),
                 rich=np.broadcast_to(_NO_TRACE, count),
             )
             self.tables[way].append(_in_order(table))
@@ -107,7 +108,7 @@ class Held:
         """The same of what was written down with more."""
         traces = [trace for _, batch in traced for trace in batch]
         life = np.repeat([number for number, _ in traced], [len(batch) for _, batch in traced])
-        time, direction, rank, key, size, _, _, done, _ = zip(*traces, strict=True)
+        time, direction, rank, key, size, _, _, done, _, times = zip(*traces, strict=True)
         count, rich = len(traces), np.empty(len(traces), np.object_)
         rich[:] = traces
         table = Traced(
@@ -118,6 +119,7 @@ class Held:
             key=np.fromiter(key, np.int64, count),
             size=np.fromiter(size, np.int64, count),
             head=np.broadcast_to(_NO_HEAD, count),
+            times=np.fromiter(times, np.int64, count),
             rich=rich,
         )
         directions = np.fromiter(direction, np.int64, count)
@@ -129,6 +131,7 @@ class Held:
 
 _NO_HEAD = np.zeros((), "V64")
 _NO_TRACE = np.array(None, np.object_)
+_ONCE = np.array(1)
 
 
 def _in_order(table: Traced) -> Traced:

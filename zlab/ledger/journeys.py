@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
+from zlab.ledger.exchange import SWALLOWED
 from zlab.recording import Direction, lean
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ HOP_LIMIT = 2_000
 _TABLES = 50  # that they are kept in, at least: what the oldest has let go of is kept until the last of it goes
 _LITTLE = 1_000  # hops below which the next tick's are written behind them, at the most
 _PUBLISHERS = {"PUB", "XPUB"}
+KEPT = f"dropped: {SWALLOWED}"
+"""The fate of a message that a fault let go no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Hop:
     received: int = 0
     """When recv returned it, in nanoseconds; 0 if it has not."""
     fate: str = ""
-    """What was plain when it was sent: that it was for nobody; else ""."""
+    """What was plain when it was sent: that it was for nobody, or that a fault kept it; else ""."""
 
 
 @dataclass(slots=True)
@@ -343,12 +346,13 @@ class Journeys:
             life = lives[table.receiver[row]]
         elif table.target[row] >= 0:
             life = lives[table.target[row]]
-        targets, receiver, fate = self._targets.get(sender, []), "", ""
-        if life is not None:
-            receiver = life.name
-        elif crossing.recording.type in _PUBLISHERS and sender not in self._blind:
+        targets, receiver, fate = self._targets.get(sender, []), "" if life is None else life.name, ""
+        published = crossing.recording.type in _PUBLISHERS and sender not in self._blind
+        if crossing.trace.times == 0:
+            fate = KEPT
+        elif life is None and published:
             fate = _for_nobody(crossing)
-        elif len(targets) == 1:
+        if life is None and not published and len(targets) == 1:
             receiver = targets[0]
         via = self._proxy_between(sender, receiver) if received else ""
         return Hop(crossing, receiver, life, table.position.item(row), table.kind.item(row), via, received, fate)

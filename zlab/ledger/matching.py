@@ -142,7 +142,7 @@ class Matcher:
         only = self.lives.only
         ranks = np.where(only[every.life], every.rank, -1), np.where(only[came.life], came.rank, -1)
         arrivals = Arrivals(came.key, came.time, self.lives.socket[came.life], came.life, ranks[1])
-        pairs = pair(Offers(every.key, every.time, every.socket, ranks[0], every.target), arrivals, self.ways)
+        pairs = pair(self._left(every, ranks[0]), arrivals, self.ways)
         found = self.copies.find(every, before, arrivals, pairs) if self.copies else None
         earlier = Crossings.empty() if found is None else found.crossings
         start = before + len(earlier)
@@ -174,6 +174,8 @@ class Matcher:
         order = np.argsort(arrival, kind="stable")
         offer, arrival = offer[order], arrival[order]
         follows, ends = self._follow(sends, came[arrival], crossings, (marked, place[offer], start), full=full)
+        if (sends.times > 1).any():
+            _join_copies(sends, crossings, start)
         origin = crossings.origin[place[offer]]
         matches = Matches(
             sender=every.socket[offer],
@@ -204,6 +206,15 @@ class Matcher:
         return Worked(
             *(sends, crossings[start:], follows, offers, of, matches, late, doubtful, let_go), copies, whole=True
         )
+
+    def _left(self, every: Offered, rank: Ints) -> Offers:
+        """What may be taken: of what a fault let go no further, nothing may."""
+        kept = every.times == 0
+        if not kept.any():
+            return Offers(every.key, every.time, every.socket, rank, every.target)
+        nowhere = self.ways.number("")
+        socket, target = np.where(kept, nowhere, every.socket), np.where(kept, -1, every.target)
+        return Offers(every.key, every.time, socket, np.where(kept, -1, rank), target)
 
     def _note_late(self, sends: Traced, crossings: Crossings) -> None:
         """Remember which journeys began late, and what was left out before."""
@@ -259,6 +270,7 @@ class Matcher:
             kind=kind[of],
             size=sends.size[of],
             rank=sends.rank[of],
+            times=sends.times[of],
         )
         self._hops += of.size
         self._sent += count
@@ -335,7 +347,18 @@ class Matcher:
 
     def _remember(self, every: Offered, crossings: Crossings, found: tuple[Ints, Ints], now: int) -> None:
         place, taken = found
-        left = every.time >= now - PATIENCE
+        left = (every.time >= now - PATIENCE) & (every.times > 0)
         left[taken] = False
         kept = np.flatnonzero(left)[-PENDING_LIMIT:]
         self._offered, self._crossings = every[kept], crossings[place[kept]]
+
+
+def _join_copies(sends: Traced, crossings: Crossings, start: int) -> None:
+    """Let what a fault sent once more be of the same journey as what it is a copy of."""
+    first: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero(np.isin(sends.rank, sends.rank[sends.times > 1])).tolist():
+        code = int(sends.life[row]), int(sends.rank[row])
+        original = first.setdefault(code, row)
+        for column in ("message", "hop", "began", "origin") if original != row else ():
+            values = getattr(crossings, column)
+            values[start + row] = values[start + original]

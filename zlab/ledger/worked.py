@@ -22,6 +22,8 @@ class Traced(Columns):
     key: Ints
     size: Ints
     head: Heads
+    times: Ints
+    """The how-manieth time it left: 0 where a fault let it go no further."""
     rich: Things
     """The `zlab.recording.Trace` where there is more to tell; else None."""
 
@@ -49,6 +51,8 @@ class Offered(Columns):
     size: Ints
     rank: Ints
     """The how-manieth it was for its sender."""
+    times: Ints
+    """As of what was traced."""
 
 
 @dataclass(slots=True)

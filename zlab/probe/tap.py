@@ -70,6 +70,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     parts_received: list[Any] = []
     held: list[tuple[Any, int, bool, bool]] = []  # frames that wait for the last one of their message, at a gate
     complained = gated = rich = False
+    noted = 0  # when send was called for the message that was written down last
     publishes = socket_type in _PUBLISHERS
     meter = Meter()
     meter.asking = socket_type in _ENVELOPED
@@ -173,14 +174,15 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             for frame, frame_flags, _, _ in frames:
                 count_frame(_size(frame), more=bool(frame_flags & zmq.SNDMORE))
             meter.swallowed += 1
+            note_befallen(frames, times)
             return None
         for frame in frames:
             result = counted_send(self, *frame, None, None)
-        for _ in range(times - 1):
-            again(self, frames)
+        for time in range(1, times):
+            again(self, frames, time + 1)
         return result
 
-    def again(self: Any, frames: tuple[tuple[Any, int, bool, bool], ...]) -> None:
+    def again(self: Any, frames: tuple[tuple[Any, int, bool, bool], ...], time: int) -> None:
         """Send once more what the program sent once; where there is no room for it, it is not."""
         try:
             for frame, frame_flags, _, _ in frames:
@@ -192,6 +194,24 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         meter.copied += 1
         if publishes:
             match(bytes(frames[0][0]))
+        note_befallen(frames, time)
+
+    def note_befallen(frames: tuple[tuple[Any, int, bool, bool], ...], times: int) -> None:
+        """Write down a message that a fault let go no further, or sent once more."""
+        if not meter.tracing:
+            return
+        done = perf_counter_ns()
+        sizes = [_size(data) for data, *_ in frames]
+        if named or rich:
+            parts_sent.extend(
+                bytes(data) if named or size <= SHOWN else _part(data)
+                for (data, *_), size in zip(frames, sizes, strict=True)
+            )
+        key = identified(parts_sent) if named else key_of_any(frames[-1][0])
+        if not key & meter.mask:
+            began = noted if times else done  # it was one call of send: so they are never taken apart
+            note(began, done, key, sum(sizes), bytes(frames[0][0]) if publishes else None, times)
+        parts_sent.clear()
 
     def count_frame(size: int, *, more: bool) -> None:
         meter.sent_bytes += size
@@ -256,14 +276,16 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         parts_sent.clear()
         return result
 
-    def note(began: int, done: int, key: int, size: int, first: bytes | None) -> None:
+    def note(began: int, done: int, key: int, size: int, first: bytes | None, times: int = 1) -> None:
         """Write down a message that was sent."""
+        nonlocal noted
+        noted = began
         if not has_room():
             return
         head = b"" if first is None else first[:SHOWN]
         matched = () if first is None else tuple((f, f.matched) for f in recording.filters if f.wants(first))
         frames = tuple(_shown(part) for part in parts_sent)
-        trace.append(Trace(began, Direction.SEND, meter.sent, key, size, head, matched, done, frames))
+        trace.append(Trace(began, Direction.SEND, meter.sent, key, size, head, matched, done, frames, times))
 
     # --- receiving -----------------------------------------------------------------------------
 
