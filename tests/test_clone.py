@@ -8,7 +8,9 @@ from labs import eventually, leaving_nothing
 
 import zlab
 from zlab.patterns import chp
+from zlab.patterns.bstar import BinaryStar, SplitBrainError, State
 from zlab.patterns.clone_five import Client
+from zlab.patterns.standby import Standby
 
 ZERO = bytes(8)
 UUID = bytes(range(16))
@@ -193,3 +195,148 @@ def test_a_client_works_with_a_foreign_server(foreign):
         for _ in range(10):
             assert pull.recv_multipart()[0].startswith(b"/client-1/")  # it goes on
         assert not [e for e in lab.history() if e.kind == "error"]
+
+
+# Model six
+
+
+def kill_when(lab, node, *receivers):
+    """Kill a node once something has come on every link that leads to these sockets."""
+    into = {str(link) for link in lab.topology.links if link.receiver in receivers}
+    before = {link.name: link.delivered for link in lab.snapshot().links}
+    lab.wait(
+        until=lambda now: all(k.delivered > before[k.name] for k in now.links if k.name in into and k.name in before),
+        timeout=15,
+    )
+    lab.kill(node)
+
+
+def test_a_primary_that_comes_back_copies_the_map_and_takes_over_again():
+    pattern = zlab.patterns.clone_six
+    with leaving_nothing(), zlab.run(pattern(rate=50), transport="tcp") as lab:
+        pattern.inject(lab)
+        pattern.check(lab, within=15)
+        lab.restart("primary")
+        kill_when(lab, "backup", "primary.peer", "primary.collector", "primary.subscriber")
+        assert "No update" in pattern.check(lab, within=15)
+        assert not [e for e in lab.history() if e.kind == "error"]
+
+
+def test_a_foreign_client_follows_the_servers(foreign):
+    with zlab.run(zlab.patterns.clone_six(clients=1, rate=50), transport="tcp") as lab:
+        publisher = foreign(zmq.PUB)
+        for server in ("primary", "backup"):
+            publisher.connect(lab.endpoints[f"{server}-collect"])
+        for server in ("primary", "backup"):
+            updates = foreign(zmq.SUB, lab.endpoints[f"{server}-updates"], subscribe=b"")
+            snapshot = foreign(zmq.DEALER, lab.endpoints[f"{server}-snapshot"])
+            updates.recv_multipart()
+            for i in range(1000):  # until the publisher's connection stands, nobody hears it
+                publisher.send_multipart([b"/foreign", ZERO, UUID[:-2] + i.to_bytes(2, "big"), b"", server.encode()])
+                publisher.send_multipart([b"garbage"])
+                if updates.poll(10) and (update := updates.recv_multipart())[0] == b"/foreign":
+                    break
+            assert update[2][:14] == UUID[:14]
+            snapshot.send_multipart([b"ICANHAZ?", b"/foreign/"])
+            assert snapshot.recv_multipart() == [b"KTHXBAI", ZERO, b"", b"", b"/foreign/"]
+            if server == "primary":
+                zlab.patterns.clone_six.inject(lab)
+        assert not [e for e in lab.history() if e.kind == "error"]
+
+
+class Peer:
+    """In the place of a DEALER that is connected to the other server."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def send_multipart(self, request):
+        assert request == [b"ICANHAZ?", b""]
+        self.asked += 1
+
+
+def kvset(i, uuid=None, body=b"value"):
+    return chp.KVMsg(b"/%d" % i, body, uuid=number(i) * 2 if uuid is None else uuid)
+
+
+def kvpub(i, sequence):
+    return chp.KVMsg(b"/%d" % i, b"value", sequence, number(i) * 2)
+
+
+def test_a_passive_server_does_what_the_active_one_has_left_undone_and_nothing_else():
+    standby = Standby(Peer(), patience=60)
+    standby.begin()
+    standby.published(chp.KVMsg(chp.HUGZ))
+    standby.snapshot(chp.KVMsg(b"/0", b"old", 4))
+    standby.published(kvpub(1, 5))  # while the snapshot is under way
+    standby.snapshot(chp.KVMsg(chp.KTHXBAI, b"", 4))
+    assert {key: m.body for key, m in standby.kvmap.pairs.items()} == {b"/0": b"old", b"/1": b"value"}
+    for asked in (kvset(1), kvset(2), kvset(3), kvset(4, uuid=b"")):
+        assert not list(standby.asked(asked, active=False))
+    standby.published(kvpub(2, 6))
+    standby.published(kvpub(5, 7))
+    assert [(m.key, m.sequence) for m in standby.take_over()] == [(b"/3", 8)]
+    assert not list(standby.asked(kvset(5), active=True))  # the peer did it
+    assert [m.sequence for m in standby.asked(kvset(5), active=True)] == [9]
+    assert not list(standby.asked(None, active=True))
+
+
+def test_a_snapshot_that_does_not_come_is_asked_for_again_and_not_waited_for():
+    peer = Peer()
+    standby = Standby(peer, patience=0)
+    standby.published(kvpub(0, 1))
+    assert peer.asked == 0  # it has not been told to copy
+    standby.begin()
+    standby.published(kvpub(1, 5))
+    standby.published(None)
+    standby.published(kvpub(2, 6))
+    assert peer.asked == 2
+    assert not list(standby.take_over())
+    assert standby.kvmap.sequence == 6
+
+
+def test_what_waits_for_a_takeover_is_bounded(monkeypatch):
+    monkeypatch.setattr(chp, "MOST", 100)
+    standby = Standby(Peer(), patience=60)
+    for i in range(1000):
+        assert not list(standby.asked(kvset(i), active=False))
+        standby.published(kvpub(5000 + i, i + 1))
+    assert len(standby._pending) == len(standby._done) == 100
+
+
+@pytest.mark.parametrize(
+    ("begins", "hears", "becomes"),
+    [
+        (State.PRIMARY, State.BACKUP, State.ACTIVE),
+        (State.PRIMARY, State.ACTIVE, State.PASSIVE),
+        (State.PRIMARY, State.PASSIVE, State.PRIMARY),
+        (State.BACKUP, State.ACTIVE, State.PASSIVE),
+        (State.BACKUP, State.PRIMARY, State.BACKUP),
+        (State.ACTIVE, State.PASSIVE, State.ACTIVE),
+        (State.ACTIVE, State.BACKUP, State.ACTIVE),
+        (State.PASSIVE, State.ACTIVE, State.PASSIVE),
+        (State.PASSIVE, State.PRIMARY, State.ACTIVE),
+        (State.PASSIVE, State.BACKUP, State.ACTIVE),
+    ],
+)
+def test_a_binary_star_hears_what_its_peer_is(begins, hears, becomes):
+    star = BinaryStar(begins, heartbeat=60)
+    for said in (b"", b"9", b"garbage", b"1e0"):
+        star.hear(said)
+    assert star.state == begins
+    star.hear(b"%d" % hears)
+    assert star.state == becomes
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.PASSIVE])
+def test_a_split_brain_is_refused(state):
+    with pytest.raises(SplitBrainError, match=f"both servers are {state.name.lower()}"):
+        BinaryStar(state, heartbeat=60).hear(b"%d" % state)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_client_makes_a_server_active_only_when_its_peer_is_silent(state):
+    lively, silent = BinaryStar(state, heartbeat=60), BinaryStar(state, heartbeat=0)
+    assert lively.vote() == (state == State.ACTIVE)
+    assert lively.state == state
+    assert silent.vote() == (state != State.BACKUP)  # a backup waits for the primary, or for a person

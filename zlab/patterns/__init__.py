@@ -6,6 +6,7 @@ from zlab.patterns.broker import broker
 from zlab.patterns.clone_five import clone_five
 from zlab.patterns.clone_four import clone_four
 from zlab.patterns.clone_one import clone_one
+from zlab.patterns.clone_six import clone_six
 from zlab.patterns.clone_three import clone_three
 from zlab.patterns.clone_two import clone_two
 from zlab.patterns.espresso import espresso
@@ -74,6 +75,7 @@ __all__ = [  # noqa: RUF022
     "clone_three",
     "clone_four",
     "clone_five",
+    "clone_six",
     "file_transfer",
     "woodhouse",
     "ironhouse",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import zmq
 
@@ -123,10 +123,12 @@ class Hashmap:
             yield update
 
 
-def answer(snapshot: ZMQSocket, kvmap: Hashmap) -> None:
-    """Answer an ICANHAZ on a ROUTER by KVSYNCs and KTHXBAI; what is no such request is not answered."""
+def answer(snapshot: ZMQSocket, kvmap: Hashmap, willing: Callable[[], bool] = lambda: True) -> None:
+    """Answer an ICANHAZ on a ROUTER by KVSYNCs and KTHXBAI, if willing; what is no such request is not answered."""
     client, *request = snapshot.recv_multipart()
     if len(request) != _REQUEST or request[0] != ICANHAZ or not (request[1] == b"" or is_subtree(request[1])):
+        return
+    if not willing():
         return
     subtree, highest = request[1], 0
     for key, pair in kvmap.pairs.items():
@@ -136,17 +138,29 @@ def answer(snapshot: ZMQSocket, kvmap: Hashmap) -> None:
     KVMsg(KTHXBAI, subtree, highest).send(snapshot, client)
 
 
-def synchronise(snapshot: ZMQSocket, subtree: bytes = b"") -> Hashmap:
-    """Ask on a DEALER for a snapshot of a subtree, and wait until it is whole."""
+def synchronise(snapshot: ZMQSocket, subtree: bytes = b"", patience: float | None = None) -> Hashmap:
+    """Ask on a DEALER for a snapshot of a subtree, and wait until it is whole.
+
+    Args:
+        snapshot: connected to a server.
+        subtree: b"" is everything.
+        patience: how long to wait for each message, in seconds; None is for ever.
+
+    Raises:
+        TimeoutError: patience has run out.
+    """
+    while snapshot.poll(0):
+        snapshot.recv_multipart()  # it came too late for who asked before
     kvmap = Hashmap()
     snapshot.send_multipart([ICANHAZ, subtree])
-    while True:
+    while snapshot.poll(None if patience is None else round(patience * 1000)):
         message = recv(snapshot)
         if message and message.key == KTHXBAI:
             kvmap.sequence = message.sequence
             return kvmap
         if message:
             kvmap.store(message)
+    raise TimeoutError("no snapshot has come in time")
 
 
 def is_subtree(name: bytes) -> bool:

@@ -33,7 +33,9 @@ class Held:
                 if not syncing:
                     self.map, syncing = Hashmap(), True
                 if message.key == KTHXBAI:
-                    self.map.sequence, syncing = message.sequence, False
+                    # It bears the highest number of the pairs; which client's it is may be told by those alone.
+                    self.map.sequence = max((pair.sequence for pair in self.map.pairs.values()), default=0)
+                    syncing = False
                 else:
                     self.map.store(message)
             elif self.map.apply(message):
