@@ -317,7 +317,7 @@ def test_while_somebody_drags_no_more_is_sent_than_live(lab, sent, monkeypatch):
         clock[0] += 0.01
         flow._on_snapshot(Moment(**{f.name: getattr(lab.latest, f.name) for f in fields(Snapshot)}, covers=COVERS))
         if i % 10 == 0:
-            flow._receive(None, {"t": "answer", "v": "a b c", "n": flow._number}, [])
+            flow._receive(None, {"t": "answers", "v": "a b c", "of": [[flow.model_id, "a b c", flow._number]]}, [])
     assert 80 < len(messages_of("Flow")) <= 127
     assert sum(len(m[2]) == 2 for m in messages_of("Flow")) < 0.4 * len(messages_of("Flow"))
 

@@ -447,7 +447,8 @@ def test_a_browser_that_does_not_answer_is_sent_less(lab, sent, monkeypatch):
         lab.publish(at=1 + 0.1 * i)
     silent = len(messages_of("Flow"))
     assert silent < 45
-    dashboard.flow._receive(None, {"t": "answer", "v": "a b c", "n": dashboard.flow._number}, [])
+    flow = dashboard.flow
+    dashboard.ledger._receive(None, {"t": "answers", "v": "d e f", "of": [[flow.model_id, "a b c", flow._number]]}, [])
     for i in range(10):
         clock[0] += 0.1
         lab.publish(at=20 + 0.1 * i)

@@ -51,7 +51,8 @@ class Buttons {
     const { boxes, fold } = this.scene;
     [...boxes, ...fold.frames].forEach((box, i) => {
       const { left, top, width, height } = camera.place(box), button = this.root.children[i];
-      button.style.transform = `translate(${left}px, ${top}px)`;
+      button.style.left = left + "px"; // and no transform: each would be a layer's worth of work for every paint
+      button.style.top = top + "px";
       if (i >= boxes.length) return;
       button.style.width = width + "px";
       button.style.height = height + "px";

@@ -28,7 +28,6 @@ class Controls(View):
 
     _esm = script("controls.js")
     period = 0.4
-    acknowledged = 4
 
     name = traitlets.Unicode().tag(sync=True)
     """The topology's name."""

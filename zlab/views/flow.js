@@ -60,7 +60,7 @@ function render({ model, el, signal }) {
       over = true;
       scene.end();
       el.classList.add("zlab-lost", "zlab-over");
-      write(note, "the kernel is gone: this picture is the last");
+      FRAMES.write(() => write(note, "the kernel is gone: this picture is the last"));
       announcer.lab("gone: the kernel has ended");
       redraw();
     },
@@ -158,6 +158,10 @@ function render({ model, el, signal }) {
     }
     el.dataset.batch = at; // for who watches over this page
     el.dataset.flying = player.flights.flying;
+    FRAMES.write(remark);
+  }
+
+  function remark() {
     const { ratio } = player;
     if (over) write(note, "stopped: the final picture");
     else if (still.matches) write(note, "motion is reduced: rates instead of messages");

@@ -43,7 +43,6 @@ class Flow(View):
         *("latest.js", "inspector.js", "charts.js", "flow.js"),
     )
     fixed = True
-    acknowledged = 8
 
     graph = traitlets.Dict().tag(sync=True)
     """What stands where, and what is linked: it does not change while the lab runs."""

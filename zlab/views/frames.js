@@ -2,13 +2,13 @@
 // write their words together, for each time that a text changes the whole page is laid out.
 
 const BUDGET = 7; // milliseconds of a frame that views may draw; at least one of them does
-const READ = 200; // milliseconds between two changes of what is read: nobody reads faster
+const READ = 250; // milliseconds between two changes of what is read: nobody reads faster
 
 class Frames {
   constructor() {
     this.waiting = new Map(); // a view's own function to the time of the frame in which it last drew
     this.drawn = new WeakMap();
-    this.words = [];
+    this.words = new Set();
     this.written = 0;
     this.frame = 0;
     this.timer = 0;
@@ -24,7 +24,7 @@ class Frames {
 
   // Have words written, in the order in which they came, a few times a second.
   write(act) {
-    this.words.push(act);
+    this.words.add(act);
     if (!this.timer) this.timer = setTimeout(() => { this.timer = 0; this.soon(); }, Math.max(0, this.written + READ - performance.now()));
   }
 
@@ -35,7 +35,7 @@ class Frames {
   run(time) {
     this.frame = 0;
     const began = performance.now();
-    if (!this.timer && this.words.length) this.writeAll(began);
+    if (!this.timer && this.words.size) this.writeAll(began);
     const turn = [...this.waiting].sort(([, a], [, b]) => a - b); // who has waited longest comes first
     for (const [draw] of turn) {
       this.waiting.delete(draw);
@@ -48,7 +48,9 @@ class Frames {
 
   writeAll(now) {
     this.written = now;
-    for (const act of this.words.splice(0)) attempt(act);
+    const { words } = this;
+    this.words = new Set();
+    for (const act of words) attempt(act);
   }
 }
 

@@ -13,10 +13,13 @@ const COLUMNS = [
   ["p99", "All but one in a hundred latencies are below"],
 ];
 
+const SELDOM = 4; // one set of figures in so many is written into rows that are out of sight
+
 function render({ model, el, signal }) {
   const body = make("tbody");
   const known = new Map(); // rows by what they are of, so that one that stays keeps its place, its figures and the keyboard
-  let rows = [], lit = null;
+  const rowsOf = new WeakMap(); // the cells of a row
+  let rows = [], lit = null, kindsNow = [], turn = 0;
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
   const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
   const panel = make("div.zlab-panel.zlab-ledger", {}, table);
@@ -36,6 +39,9 @@ function render({ model, el, signal }) {
       return cells;
     });
     const held = document.activeElement;
+    sight.disconnect();
+    for (const { row } of rows) sight.observe(row);
+    turn = 0;
     body.replaceChildren(...rows.map((cells) => cells.row));
     if (held !== document.activeElement && body.contains(held)) held.focus({ preventScroll: true });
     // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
@@ -56,7 +62,9 @@ function render({ model, el, signal }) {
       th.append(unfolds);
     } else th.append(dots, ...name);
     const row = make("tr", {}, th, ...cells);
-    return Object.assign(cells, { row, dots, unfolds, kinds: "" });
+    Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null, seen: true });
+    rowsOf.set(row, cells);
+    return cells;
   }
 
   function toggle({ groups, unfolds }) {
@@ -93,55 +101,65 @@ function render({ model, el, signal }) {
   }
 
   // A column that has once been wide stays so: figures that come and go do not push the others about.
-  const wide = COLUMNS.map(() => 0);
-  function hold() {
-    wide.forEach((most, i) => {
-      const longest = i ? Math.max(0, ...rows.map((cells) => cells[i - 1].textContent.length)) : 0;
-      if (longest > Math.max(most, 5)) {
-        wide[i] = longest;
-        head.children[i].style.minWidth = 1.06 * longest + "ch"; // its letters are smaller than the figures
-      }
-    });
-  }
-
-  function put(cell, text, look = "", title = "") {
+  const wide = COLUMNS.map(() => 5);
+  function put(cells, i, text, look = "", title = "") {
+    const cell = cells[i];
     write(cell, text);
     if (cell.className !== look) cell.className = look;
     if (cell.title !== title) cell.title = title;
+    if (text.length <= wide[i]) return;
+    wide[i] = text.length;
+    head.children[i + 1].style.minWidth = 1.06 * text.length + "ch"; // its letters are smaller than the figures
   }
+
+  // What a row out of sight tells is brought up to date as it comes into sight, and now and then: each text that changes
+  // costs a layout.
+  const sight = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const cells = rowsOf.get(target);
+      cells.seen = isIntersecting;
+      if (isIntersecting) FRAMES.write(() => show(cells));
+    }
+  }, { root: panel, rootMargin: "60px" });
 
   const single = ({ links }) => (links.length > 1 ? "of several links it does not add up: open them" : "");
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
+  function show(cells) {
+    if (!cells.figures) return;
+    const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds] = cells.figures;
+    cells.figures = null;
+    if (cells.kinds !== String(kinds)) { // the colours that its messages have in the other views
+      cells.kinds = String(kinds);
+      cells.dots.replaceChildren(...kinds.slice(0, 4).map((kind) => mark(kind)));
+      cells.dots.title = kinds.map((kind) => kindsNow[kind] || "(empty)").join(", ");
+    }
+    const about = uncertain ? ` ±${count(uncertain)}` : "", never = sum(dropped), gone = sum(lost), latency = (p) => (p === null ? "–" : seconds(p));
+    put(cells, 0, count(expected) + about, "", filtered ? `and ${count(filtered)} filtered: not subscribed to` : "");
+    put(cells, 1, count(delivered));
+    put(cells, 2, count(queued), capacity && queued >= 0.95 * capacity ? "zlab-warm" : queued ? "" : "zlab-calm",
+      capacity ? `of ${count(capacity)}` : "no limit");
+    put(cells, 3, count(never), never ? "zlab-warm" : "zlab-calm", reasons(dropped));
+    put(cells, 4, count(gone), gone ? "zlab-warm" : "zlab-calm", reasons(lost));
+    put(cells, 5, unaccounted ? count(unaccounted) : "0 ✓", unaccounted ? "zlab-loud" : "zlab-good");
+    put(cells, 6, rate(flow), flow ? "" : "zlab-calm");
+    put(cells, 7, latency(p50), p50 === null ? "zlab-calm" : "", single(cells));
+    put(cells, 8, latency(p99), p99 === null ? "zlab-calm" : "", single(cells));
+  }
+
   const wire = attach({ model, el, signal }, {
     calm: true,
     message(content, buffers) {
       if (buffers[1]) lay(json(buffers[1]));
-      json(buffers[0]).forEach((row, i) => {
-        const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds] = row;
-        const cells = rows[i];
-        if (cells.kinds !== String(kinds)) { // the colours that its messages have in the other views
-          cells.kinds = String(kinds);
-          cells.dots.replaceChildren(...kinds.slice(0, 4).map((kind) => mark(kind)));
-          cells.dots.title = kinds.map((kind) => content.kinds[kind] || "(empty)").join(", ");
-        }
-        const about = uncertain ? ` ±${count(uncertain)}` : "";
-        put(cells[0], count(expected) + about, "", filtered ? `and ${count(filtered)} filtered: not subscribed to` : "");
-        put(cells[1], count(delivered));
-        put(cells[2], count(queued), capacity && queued >= 0.95 * capacity ? "zlab-warm" : queued ? "" : "zlab-calm",
-          capacity ? `of ${count(capacity)}` : "no limit");
-        put(cells[3], sum(dropped) ? `${count(sum(dropped))}` : "0", sum(dropped) ? "zlab-warm" : "zlab-calm", reasons(dropped));
-        put(cells[4], sum(lost) ? `${count(sum(lost))}` : "0", sum(lost) ? "zlab-warm" : "zlab-calm", reasons(lost));
-        put(cells[5], unaccounted ? count(unaccounted) : "0 ✓", unaccounted ? "zlab-loud" : "zlab-good");
-        put(cells[6], rate(flow), flow ? "" : "zlab-calm");
-        put(cells[7], p50 === null ? "–" : seconds(p50), p50 === null ? "zlab-calm" : "", single(cells));
-        put(cells[8], p99 === null ? "–" : seconds(p99), p99 === null ? "zlab-calm" : "", single(cells));
-      });
-      hold();
+      kindsNow = content.kinds;
+      json(buffers[0]).forEach((figures, i) => { rows[i].figures = figures; });
+      const all = turn++ % SELDOM === 0 || content.t === "full";
+      for (const cells of rows) if (all || cells.seen) show(cells);
     },
     lost() { el.classList.add("zlab-lost"); },
   });
   return () => {
     unfollow();
+    sight.disconnect();
     wire.dispose();
   };
 }

@@ -25,7 +25,6 @@ class Ledger(View):
     _esm = script("ledger.js")
     fixed = True
     period = 0.5
-    acknowledged = 4
 
     links: Any = traitlets.List().tag(sync=True)
     """The links' names: [sender, receiver] of each."""

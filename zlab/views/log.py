@@ -25,7 +25,6 @@ class Log(View):
 
     _esm = script("log.js")
     period = 0.3
-    acknowledged = 2
 
     def __init__(self, source: Source, **rest: Any) -> None:
         """Start from what has happened already."""

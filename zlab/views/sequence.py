@@ -47,7 +47,6 @@ class SequenceDiagram(View):
     _esm = f"const SIGNS = {json.dumps(diagram.SIGNS)};\n" + script(
         *("message.js", "tip.js", "arrows.js", "lifelines.js", "labels.js", "stretch.js", "seeking.js", "sequence.js")
     )
-    acknowledged = 3
 
     folded = traitlets.Bool(default_value=False).tag(sync=True)
     """Whether only its heading is shown: then it costs nothing."""

@@ -27,7 +27,6 @@ class Timeline(View):
 
     _esm = script("timeline.js")
     period = 1.0
-    acknowledged = 6
 
     steerable = traitlets.Bool().tag(sync=True)
     """Whether it is a lab, and no program that is only watched."""

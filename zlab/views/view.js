@@ -1,10 +1,11 @@
 // What every view shares: it tells Python when it is ready, on screen, or gone; commands; figures in words.
 
 const SUFFIXES = ["", "k", "M", "G"];
+const EXACT = new Intl.NumberFormat("en");
 
 // Exact, so that rows can be compared and added up.
 function count(n) {
-  return (Number.isInteger(n) ? n : Number(n.toFixed(1))).toLocaleString("en");
+  return n >= 0 && n < 1000 && Number.isInteger(n) ? String(n) : EXACT.format(Number.isInteger(n) ? n : Number(n.toFixed(1)));
 }
 
 // Where there is no room for all digits.
@@ -72,6 +73,8 @@ function write(element, text) {
     if (only.data !== text) only.data = text;
   } else if (element.textContent !== text) element.textContent = text;
 }
+
+const ANSWERED = 700; // milliseconds
 
 // A page that is loaded again says no good-bye: Python knows by these that its earlier views are gone.
 const random = () => Math.random().toString(36).slice(2);
@@ -171,7 +174,7 @@ function attach({ model, el, signal }, on) {
     } else if (content.t === "full" || content.t === "tick") {
       comm = content.comm ?? comm;
       kernel = model.widget_manager?.kernel ?? kernel;
-      if (content.a) send({ t: "answer", n: content.n });
+      if (content.a) answer(model, comm, id, content.n);
       if (!on.calm) on.message(content, buffers);
       else FRAMES.write(() => { if (!over) on.message(content, buffers); });
     }
@@ -199,6 +202,24 @@ function attach({ model, el, signal }, on) {
   signal?.addEventListener("abort", dispose);
 
   return { id, send, command, dispose, shown: () => visible };
+}
+
+// Each message to a kernel makes it busy for a moment, and JupyterLab shows that: what has been taken in is answered for
+// all views of a kernel together.
+const ANSWERS = (globalThis.zlabAnswers ??= new Map()); // from their widget manager to [comm, view, number] of each
+function answer(model, comm, id, number) {
+  const kernel = model.widget_manager, waiting = ANSWERS.get(kernel) ?? [];
+  waiting.push([comm, id, number]);
+  if (waiting.length > 1) return;
+  ANSWERS.set(kernel, waiting);
+  setTimeout(() => {
+    ANSWERS.delete(kernel);
+    try {
+      model.send({ v: id, t: "answers", of: waiting });
+    } catch (error) {
+      console.debug("zlab: a view has gone, and with it what it was to answer", error); // the others answer again
+    }
+  }, ANSWERED);
 }
 
 // Send one more message to a comm whose connection is closed, over a connection of its own.

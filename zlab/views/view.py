@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import anywidget
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from zlab.views.source import Source
 
 _HERE = Path(__file__).parent
+_ASKED = 1.5  # seconds between two messages that the browser answers
+_PATIENT = 2.5  # seconds until it has to
 _SLOWED = 0.5  # seconds between messages to a browser that does not answer: a busy kernel may have its answer waiting
 _LEFT = 60.0  # seconds without an answer after which nobody seems to be there
 _GIVEN_UP = 5.0
@@ -32,6 +35,7 @@ def script(*names: str) -> str:
     return "\n".join((palette.javascript(), *files))
 
 
+_views: WeakValueDictionary[str, View] = WeakValueDictionary()  # by the name of their comm
 STYLE = palette.css() + (_HERE / "style.css").read_text("utf-8")
 
 
@@ -49,8 +53,6 @@ class View(anywidget.AnyWidget):
     """Seconds between two messages, at least."""
     fixed = False
     """Whether it is drawn for one topology."""
-    acknowledged = 5
-    """One message in so many is answered by the browser."""
 
     def __init__(
         self,
@@ -70,13 +72,15 @@ class View(anywidget.AnyWidget):
         """Whether what comes now does not follow from what the browser shows: the playhead has moved."""
         self._visible: dict[str, bool] = {}
         self._heard: dict[str, float] = {}
-        self._number = self._answered = 0
-        self._sent_at = self._answered_at = float("-inf")
+        self._number = self._wants = 0
+        self._sent_at = self._wants_at = self._answered_at = float("-inf")
+        self._owed_since: float | None = None  # the answer
         self._unsubscribe: Callable[[], None] = lambda: None
         super().__init__(**traits)
         self.add_class(f"zlab-the-{type(self).__name__.lower()}")
         keep_replies_apart(self.comm)
         self.on_msg(self._receive)
+        _views[self.model_id] = self
         self._unsubscribe = source.subscribe(self._on_snapshot)
 
     def full(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]]:
@@ -141,7 +145,7 @@ class View(anywidget.AnyWidget):
     def _due(self) -> bool:
         now = monotonic()
         period = self.period
-        if self._number - self._answered > 3 * self.acknowledged:
+        if self._owed_since is not None and now - self._owed_since > _PATIENT:
             period = _GIVEN_UP if now - self._answered_at > _LEFT else max(_SLOWED, period)
         return now - self._sent_at >= 0.8 * period  # the lab's clock is the pace: this only skips whole ticks
 
@@ -151,7 +155,10 @@ class View(anywidget.AnyWidget):
         content, buffers = message
         self._number += 1
         self._sent_at = monotonic()
-        answer = self._number % self.acknowledged == 0
+        answer = self._sent_at - self._wants_at >= _ASKED
+        if answer:
+            self._wants, self._wants_at = self._number, self._sent_at
+            self._owed_since = self._sent_at if self._owed_since is None else self._owed_since
         if kind == "full":
             content = {**content, "comm": self.model_id}
         self.send({"t": kind, "n": self._number, "a": answer, **content}, buffers=list(buffers))
@@ -163,8 +170,10 @@ class View(anywidget.AnyWidget):
                 self._show(view, on=bool(content["on"]), fresh=True)
             case "visible":
                 self._show(view, on=bool(content["on"]), fresh=bool(content["on"]))
-            case "answer":
-                self._answer(view, int(content["n"]))
+            case "answers":  # of all views that this kernel has in one page
+                for comm, its, number in content["of"]:
+                    if (one := _views.get(comm)) is not None:
+                        one.answered(str(its), int(number))
             case "do":
                 self._carry_out(content)
             case "gone":
@@ -173,10 +182,12 @@ class View(anywidget.AnyWidget):
         if self._told is not None:
             self._told(content)
 
-    def _answer(self, view: str, number: int) -> None:
+    def answered(self, view: str, number: int) -> None:
+        """A browser's view has taken in the message of this number, and all before it."""
         now = monotonic()
         with self._lock:
-            self._answered, self._answered_at = max(self._answered, number), now
+            self._answered_at = now
+            self._owed_since = None if number >= self._wants else self._wants_at
             self._heard[view] = now
             self._visible[view] = True
             # A page that crashed said no good-bye: others answer, it does not.
@@ -190,7 +201,7 @@ class View(anywidget.AnyWidget):
             self._visible[view] = on
             self._heard[view] = monotonic()
             if fresh and not self.outgrown:
-                self._answered, self._answered_at = self._number, monotonic()
+                self._owed_since, self._answered_at = None, monotonic()
                 self._publish("full", self.full(self._source.snapshot()))
 
     def _carry_out(self, content: dict[str, Any]) -> None:
