@@ -1,6 +1,7 @@
 """Patterns of the ZeroMQ Guide: each builds a `zlab.Topology`, and can be tried and judged."""
 
 from zlab.patterns.async_server import async_server
+from zlab.patterns.binary_star import binary_star
 from zlab.patterns.black_box import black_box
 from zlab.patterns.broker import broker
 from zlab.patterns.clone_five import clone_five
@@ -63,6 +64,7 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "binary_star",
     "freelance_one",
     "freelance_two",
     "freelance_three",

@@ -44,19 +44,29 @@ class Client:
         for i in paced(tries[0], lambda: self.rate):
             request = padded(f"request {i} of {self.name}", self.size)
             for server in tries:
-                if self.try_request(server, request):
+                if ask(server, request, self.timeout):
                     break
 
-    def try_request(self, server: ZMQSocket, request: bytes) -> bool:
-        """Ask this server; where it does not answer in time, begin a new conversation with it."""
-        wait = round(self.timeout * 1000)
-        if server.poll(wait, zmq.POLLOUT):
-            server.send(request)
-            if server.poll(wait):
-                server.recv()
-                return True
-        anew(server)
-        return False
+
+def ask(server: ZMQSocket, request: bytes, timeout: float) -> bool:
+    """Ask this server; where it does not answer in time, begin a new conversation with it.
+
+    Args:
+        server: a REQ that is connected to it alone.
+        request: what to ask.
+        timeout: how long to wait, in seconds.
+
+    Returns:
+        Whether it has answered.
+    """
+    wait = round(timeout * 1000)
+    if server.poll(wait, zmq.POLLOUT):
+        server.send(request)
+        if server.poll(wait):
+            server.recv()
+            return True
+    anew(server)
+    return False
 
 
 def anew(socket: ZMQSocket) -> None:
