@@ -113,3 +113,65 @@ def test_a_freelance_server_takes_over():
 def test_each_freelance_server_has_one_endpoint(endpoints):
     with pytest.raises(ValueError, match="give a tuple of 2, one for each server"):
         patterns.freelance_three(servers=2, endpoints=endpoints)
+
+
+# Majordomo, RFC 7 and RFC 18
+
+MDP = {  # what a client asks with, and is told the last reply with; what stands before a worker's command; the commands
+    "0.1": ([b"", b"MDPC01"], [b"", b"MDPC01"], [b"", b"MDPW01"], [b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"]),
+    "0.2": ([b"MDPC02", b"\x01"], [b"MDPC02", b"\x03"], [b"MDPW02"], [b"\x01", b"\x02", b"\x04", b"\x05", b"\x06"]),
+}
+
+
+@pytest.mark.parametrize("version", MDP)
+def test_our_clients_and_workers_take_to_a_foreign_broker(version):
+    asks, tells, worker, (ready, request, reply, heartbeat, disconnect) = MDP[version]
+    with joined(patterns.majordomo(clients=2, rate=50, version=version)) as (lab, outsider):
+        lab.wait(messages=10, timeout=LIMIT)
+        lab.kill("broker")
+        router = outsider.socket(zmq.ROUTER, lab.endpoints["services"], bind=True)
+        waiting, registered, answered = {}, set(), set()
+        end = time.monotonic() + LIMIT
+        while len({service for service, _ in answered}) < 2 or len({client for _, client in answered}) < 2:
+            assert time.monotonic() < end
+            peer, *frames = router.recv_multipart()
+            if frames[: len(asks)] == asks:
+                service, *body = frames[len(asks) :]
+                if service == b"mmi.service":
+                    router.send_multipart([peer, *tells, service, b"200" if body[0] in waiting else b"404"])
+                elif service in waiting:
+                    router.send_multipart([waiting[service], *worker, request, peer, b"", *body])
+            else:
+                assert frames[: len(worker)] == worker
+                command, *rest = frames[len(worker) :]
+                if command == ready:
+                    (service,) = rest
+                    waiting[service] = peer
+                    registered.add(peer)
+                elif peer not in registered:  # of before
+                    assert command in {heartbeat, reply}
+                    router.send_multipart([peer, *worker, disconnect])
+                elif command == reply:
+                    client, empty, *body = rest
+                    assert not empty
+                    (service,) = (name for name, one in waiting.items() if one == peer)
+                    router.send_multipart([client, *tells, service, *body])
+                    answered.add((service, client))
+                else:
+                    assert (command, rest) == (heartbeat, [])
+                    router.send_multipart([peer, *worker, heartbeat])
+
+
+@pytest.mark.parametrize("partials", [0, 3])
+def test_majordomo_keeps_its_promise_in_the_new_version(partials):
+    pattern = patterns.majordomo
+    with joined(pattern(rate=50, version="0.2", partials=partials)) as (lab, outsider):
+        lab.wait(messages=20, timeout=LIMIT)
+        pattern.inject(lab)
+        assert pattern.check(lab, within=LIMIT)
+        client = outsider.socket(zmq.DEALER, lab.endpoints["services"])
+        client.send_multipart([b"MDPC02", b"\x01", b"coffee", b"request 0 of outsider"])
+        for part in range(1, 1 + partials):
+            told = client.recv_multipart()
+            assert told == [b"MDPC02", b"\x02", b"coffee", b"reply 0 part %d of outsider" % part]
+        assert client.recv_multipart()[:3] == [b"MDPC02", b"\x03", b"coffee"]

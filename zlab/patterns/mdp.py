@@ -1,169 +1,180 @@
-"""The Majordomo protocol, RFC 7 with RFC 8: its commands, and a broker that holds to them by the letter."""
+"""The Majordomo protocol in its two versions, RFC 7 and RFC 18: what goes over the wire, and a worker's side of it."""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import zmq
+
+from zlab.patterns.paranoid_pirate import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import zmq
-
     ZMQSocket = zmq.Socket[bytes]
 
-CLIENT, WORKER = b"MDPC01", b"MDPW01"
-READY, REQUEST, REPLY, HEARTBEAT, DISCONNECT = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
-MOST = 10_000
-"""Requests that wait at most, for all services together: beyond that they are dropped, and clients ask again."""
-_SERVICE_FRAME, _BODY_FRAME = 2, 3
+LARGEST = 16 * 2**20
+"""Bytes of a frame that a broker takes; libzmq ends the connection of who sends a larger one."""
+_LEAST = 3
+"""Frames of a request or a reply after its command: the client's address, an empty one, and a body."""
 
 
-@dataclass
-class Registered:
-    """A worker that has said READY."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of the protocol, as the frames with which its messages begin."""
 
-    service: bytes
-    until: float
-    """When it is taken for dead, unless it is heard before."""
-    client: bytes = b""
-    """Whose request it has; b"" where it waits for one."""
+    number: str
+    asks: tuple[bytes, ...]
+    """What a client's request begins with; the service and the body follow."""
+    partly: tuple[bytes, ...]
+    """What a reply to a client begins with that is not the last one; () where each request has one reply."""
+    finally_: tuple[bytes, ...]
+    """What the last reply begins with."""
+    worker: tuple[bytes, ...]
+    """What stands before each command between broker and worker."""
+    ready: bytes
+    request: bytes
+    partial: bytes
+    final: bytes
+    heartbeat: bytes
+    disconnect: bytes
+
+    def told(self, frames: Sequence[bytes]) -> tuple[bool, list[bytes]]:
+        """Read what a client is told.
+
+        Returns:
+            Whether it is the last reply; and the service with the frames of the reply, none if it is malformed.
+        """
+        for start in filter(None, (self.partly, self.finally_)):
+            if tuple(frames[: len(start)]) == start and len(frames) > len(start) + 1:
+                return start == self.finally_, [*frames[len(start) :]]
+        return False, []
+
+    def command(self, frames: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+        """Read what a worker says, or is told.
+
+        Returns:
+            The command, b"" if it is malformed, and what follows it.
+        """
+        start = len(self.worker)
+        if tuple(frames[:start]) != self.worker or len(frames) == start:
+            return b"", []
+        command, rest = frames[start], [*frames[start + 1 :]]
+        if command == self.ready:
+            valid = len(rest) == 1 and is_name(rest[0])
+        elif command in {self.request, self.partial, self.final} - {b""}:
+            valid = len(rest) >= _LEAST and bool(rest[0]) and not rest[1]
+        else:
+            valid = command in {self.heartbeat, self.disconnect} and not rest
+        return (command, rest) if valid else (b"", [])
 
 
-@dataclass
-class Broker:
-    """Pass requests to workers of the service that they name, least recently used first, and replies back.
+VERSIONS = {
+    "0.1": Version(
+        number="0.1",
+        asks=(b"", b"MDPC01"),
+        partly=(),
+        finally_=(b"", b"MDPC01"),
+        worker=(b"", b"MDPW01"),
+        ready=b"\x01",
+        request=b"\x02",
+        partial=b"",
+        final=b"\x03",
+        heartbeat=b"\x04",
+        disconnect=b"\x05",
+    ),
+    "0.2": Version(
+        number="0.2",
+        asks=(b"MDPC02", b"\x01"),
+        partly=(b"MDPC02", b"\x02"),
+        finally_=(b"MDPC02", b"\x03"),
+        worker=(b"MDPW02",),
+        ready=b"\x01",
+        request=b"\x02",
+        partial=b"\x03",
+        final=b"\x04",
+        heartbeat=b"\x05",
+        disconnect=b"\x06",
+    ),
+}
+"""RFC 7/MDP, and RFC 18/MDP, which knows several replies to a request and no empty frames at the start."""
+OLD = VERSIONS["0.1"]
 
-    What is valid but not expected is answered by DISCONNECT; what is malformed is dropped, and who sent it is a worker
-    no more.
-    """
 
-    heartbeat: float
-    liveness: int
-    expiry: float
+class Session:
+    """A worker's conversation with its broker: it registers, and begins anew when the broker says so, or nothing."""
 
-    def __call__(self, broker: ZMQSocket) -> None:
-        """Begin with no worker and no request: nothing that matters is lost with a broker."""
-        state = Services(broker, self.heartbeat * self.liveness, self.expiry)
-        beat = time.monotonic() + self.heartbeat
-        while True:
-            if broker.poll(max(0, round((beat - time.monotonic()) * 1000))):
-                sender, *frames = broker.recv_multipart()
-                state.take(sender, frames)
-            else:
-                state.purge()
-            if time.monotonic() >= beat:
-                state.beat()
-                beat = time.monotonic() + self.heartbeat
-
-
-class Services:
-    """What a broker knows: its workers, and the requests that wait for one."""
-
-    def __init__(self, broker: ZMQSocket, life: float, expiry: float) -> None:
-        """Begin.
+    def __init__(
+        self, worker: ZMQSocket, service: bytes, heartbeat: float, liveness: int, version: Version = OLD
+    ) -> None:
+        """Say READY.
 
         Args:
-            broker: a ROUTER.
-            life: how long a worker lives that is not heard, in seconds.
-            expiry: how long a request waits for a worker, in seconds.
+            worker: a DEALER that is connected to the broker.
+            service: what the worker offers.
+            heartbeat: how often broker and worker say that they live, in seconds.
+            liveness: after how many heartbeats that did not come the broker is taken for dead.
+            version: of the protocol.
         """
-        self.broker, self.life, self.expiry = broker, life, expiry
-        self.workers: dict[bytes, Registered] = {}
-        self.waiting: dict[bytes, deque[bytes]] = defaultdict(deque)
-        self.requests: dict[bytes, deque[tuple[float, bytes, Sequence[bytes]]]] = defaultdict(deque)
+        self.worker, self.service, self.version = worker, service, version
+        self.heartbeat, self.life, self.pause = heartbeat, heartbeat * liveness, heartbeat
+        self.endpoint = worker.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.again = 0.0  # when to connect again; 0 while connected
+        self.begin()
 
-    def take(self, sender: bytes, frames: Sequence[bytes]) -> None:
-        """Do what a message asks for."""
-        header, rest = frames[:_SERVICE_FRAME], frames[_SERVICE_FRAME:]
-        if header == [b"", CLIENT] and len(rest) > 1 and _is_name(rest[0]):
-            self.request(sender, rest[0], rest[1:])
-        elif header == [b"", WORKER] and rest:
-            self.command(sender, rest[0], rest[1:])
-        else:
-            self.forget(sender)
+    def begin(self) -> None:
+        """Register."""
+        self.until = time.monotonic() + self.life  # then the broker is dead, unless it is heard before
+        self.send(self.version.ready, self.service)
 
-    def request(self, client: bytes, service: bytes, body: Sequence[bytes]) -> None:
-        """Queue a client's request, or answer it, if it is for the broker itself."""
-        if service.startswith(b"mmi."):
-            known = any(worker.service == body[-1] for worker in self.workers.values())
-            code = (b"200" if known else b"404") if service == b"mmi.service" else b"501"
-            self.broker.send_multipart([client, b"", CLIENT, service, code])
-        elif sum(map(len, self.requests.values())) < MOST:
-            self.requests[service].append((time.monotonic() + self.expiry, client, body))
-            self.dispatch(service)
+    def send(self, command: bytes, *frames: bytes) -> None:
+        """Send a command, which stands for a heartbeat, too."""
+        self.worker.send_multipart([*self.version.worker, command, *frames])
+        self.beat = time.monotonic() + self.heartbeat
 
-    def command(self, sender: bytes, command: bytes, rest: Sequence[bytes]) -> None:
-        """Do what a worker says."""
-        worker = self.workers.get(sender)
-        if command == READY and len(rest) == 1 and _is_name(rest[0]):
-            if worker or rest[0].startswith(b"mmi."):
-                self.disconnect(sender)
-            else:
-                self.workers[sender] = Registered(rest[0], time.monotonic() + self.life)
-                self.ready(sender)
-        elif command == HEARTBEAT and not rest:
-            if worker:
-                worker.until = time.monotonic() + self.life
-            else:
-                self.disconnect(sender)
-        elif command in {REQUEST, REPLY} and len(rest) >= _BODY_FRAME and rest[0] and not rest[1]:
-            if command == REPLY and worker and worker.client == rest[0]:
-                self.broker.send_multipart([rest[0], b"", CLIENT, worker.service, *rest[2:]])
-                worker.client, worker.until = b"", time.monotonic() + self.life
-                self.ready(sender)
-            else:
-                self.disconnect(sender)
-        else:  # DISCONNECT, or malformed
-            self.forget(sender)
+    def reply(self, client: bytes, body: Sequence[bytes], *, final: bool = True) -> None:
+        """Send a reply to the request of a client; with `final` as False, not the last one."""
+        self.send(self.version.final if final else self.version.partial, client, b"", *body)
 
-    def ready(self, sender: bytes) -> None:
-        """Let a worker wait for a request."""
-        service = self.workers[sender].service
-        self.waiting[service].append(sender)
-        self.dispatch(service)
+    def receive(self) -> tuple[bytes, list[bytes]] | None:
+        """Receive what has come.
 
-    def dispatch(self, service: bytes) -> None:
-        """Send requests that wait to workers that wait."""
-        requests, waiting = self.requests[service], self.waiting[service]
-        while requests and waiting:
-            until, client, body = requests.popleft()
-            if until > time.monotonic():
-                sender = waiting.popleft()
-                self.workers[sender].client = client
-                self.broker.send_multipart([sender, b"", WORKER, REQUEST, client, b"", *body])
-        for queue in (self.requests, self.waiting):
-            if not queue[service]:
-                del queue[service]
+        Returns:
+            The address of the client and the frames of its request, if it is one.
+        """
+        command, rest = self.version.command(self.worker.recv_multipart())
+        if command == self.version.disconnect:
+            self.leave()
+        elif command in {self.version.request, self.version.heartbeat}:
+            self.until, self.pause = time.monotonic() + self.life, self.heartbeat
+        return (rest[0], rest[2:]) if command == self.version.request else None
 
-    def disconnect(self, sender: bytes) -> None:
-        """Tell a worker to begin anew, and send it nothing more."""
-        self.broker.send_multipart([sender, b"", WORKER, DISCONNECT])
-        self.forget(sender)
+    def leave(self) -> None:
+        """End the conversation; the next one begins after a while, each time a longer one."""
+        with suppress(zmq.ZMQError):  # over inproc it has ended already where the broker has gone
+            self.worker.disconnect(self.endpoint)
+        self.again = time.monotonic() + self.pause
+        self.pause = min(2 * self.pause, LONGEST * self.heartbeat)
 
-    def forget(self, sender: bytes) -> None:
-        """Send a peer no further commands."""
-        worker = self.workers.pop(sender, None)
-        if worker and not worker.client:
-            self.waiting[worker.service].remove(sender)
-
-    def purge(self) -> None:
-        """Forget the workers that are dead, and the requests for which there was no worker in time."""
+    def live(self) -> int:
+        """Do what is due; returns the milliseconds until something is again: poll no longer than that."""
         now = time.monotonic()
-        for sender in [sender for sender, worker in self.workers.items() if worker.until <= now]:
-            self.forget(sender)
-        for service in list(self.requests):
-            while self.requests[service] and self.requests[service][0][0] <= now:
-                self.requests[service].popleft()
-            self.dispatch(service)
+        if self.again:
+            if now >= self.again:
+                self.again = 0.0
+                self.worker.connect(self.endpoint)
+                self.begin()
+        elif now >= self.until:
+            self.leave()
+        elif now >= self.beat:
+            self.send(self.version.heartbeat)
+        due = self.again or min(self.until, self.beat)
+        return max(0, round((due - time.monotonic()) * 1000))
 
-    def beat(self) -> None:
-        """Tell all workers that the broker lives."""
-        for sender in self.workers:
-            self.broker.send_multipart([sender, b"", WORKER, HEARTBEAT])
 
-
-def _is_name(service: bytes) -> bool:
+def is_name(service: bytes) -> bool:
+    """Whether this can be the name of a service: a printable string."""
     return service.isascii() and service.decode("latin-1").isprintable() and bool(service)
