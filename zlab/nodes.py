@@ -36,6 +36,7 @@ _UNITS = {
     "expiry": "seconds",
     "allowed": "seconds",
     "ttl": "seconds",
+    "evasive": "seconds",
 }
 """What may be a fraction, and of what."""
 

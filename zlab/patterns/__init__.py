@@ -39,6 +39,7 @@ from zlab.patterns.streamer import streamer
 from zlab.patterns.suicidal_snail import suicidal_snail
 from zlab.patterns.transport_bridge import transport_bridge
 from zlab.patterns.woodhouse import woodhouse
+from zlab.patterns.zre import zre
 
 # In the order in which they are taught: the first five have notebooks of their own.
 __all__ = [  # noqa: RUF022
@@ -79,6 +80,7 @@ __all__ = [  # noqa: RUF022
     "clone_five",
     "clone_six",
     "file_transfer",
+    "zre",
     "woodhouse",
     "ironhouse",
 ]
