@@ -138,3 +138,16 @@ def test_a_lab_can_be_asked_how_it_stood():
         with pytest.raises(LookupError, match="are kept"):
             lab.at(1e6)
     assert lab.at(lab.past.kept.end).state == "stopped"
+
+
+def test_it_is_told_of_how_many_ticks_a_moment_is_where_some_have_been_let_go():
+    past, topology = Past(), zlab.patterns.pipeline()
+    taken = snapshot(topology)
+    for at in ticks(120):
+        past.add(replace(taken, at=at), topology)
+    dense = past.kept.dense
+    assert past.ticks(dense, dense + 1.5) == (15, 15)
+    kept, of = past.ticks(20.0, 21.5)
+    assert (kept, of) == (sum(1 for _ in past.between(20.05, 21.5)), 15)
+    assert kept < 15
+    assert past.ticks(-1.5, 0.0) == (1, 1)

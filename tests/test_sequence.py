@@ -201,6 +201,15 @@ def test_what_is_left_over_comes_when_it_is_asked_for(told):
     assert len(told) == before
 
 
+def test_a_view_that_is_opened_late_gets_all_that_is_remembered_and_is_told_what_is_not(told):
+    source = Source([hop(i) for i in range(50)])
+    source.arrows = arrows_of([hop(i) for i in range(50)], gone=BEHIND + 7)
+    view = SequenceDiagram(source)
+    view._receive(None, {"t": "ready", "v": "a b c", "on": True}, [])
+    content, _ = told[-1]
+    assert (content["first"], content["shown"], content["gone"]) == (BEHIND + 7, 50, BEHIND + 7)
+
+
 def test_what_comes_faster_than_it_can_be_shown_is_passed_over_while_the_lab_runs():
     source = Source([hop(i) for i in range(10)])
     view = SequenceDiagram(source)

@@ -133,6 +133,17 @@ class Past:
         """The messages that are remembered of the ticks after one moment and up to another."""
         return [flight for page in self._pages() if begin < page.at <= end for flight in pages.flights(page)]
 
+    def ticks(self, begin: float, end: float) -> tuple[int, int]:
+        """How many ticks are kept of those after one moment and up to another, and how many there were, about."""
+        known = self._pages()
+        kept = sum(1 for page in known if begin < page.at <= end)
+        with self._lock:
+            recent, first = list(self._last), self._first
+        if begin >= recent[0].at or len(recent) < 2:  # noqa: PLR2004 - all are kept of it, or nothing is known
+            return kept, kept
+        apart = (recent[-1].at - recent[0].at) / (len(recent) - 1)
+        return kept, max(kept, round((end - max(begin, first)) / apart))
+
     def _pages(self) -> list[Page]:
         with self._lock:
             return [*self._old, *self._last]

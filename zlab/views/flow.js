@@ -163,7 +163,8 @@ function render({ model, el, signal }) {
 
   function remark() {
     const { ratio } = player;
-    if (over) write(note, "stopped: the final picture");
+    if (content.kept) write(note, `of ${count(content.kept[1])} ticks here ${count(content.kept[0])} ${content.kept[0] === 1 ? "is" : "are"} kept: the messages of the others have been let go`);
+    else if (over) write(note, "stopped: the final picture");
     else if (still.matches) write(note, "motion is reduced: rates instead of messages");
     else write(note, ratio < 1.3 ? "" : `showing about 1 in ${count(ratio < 10 ? Number(ratio.toFixed(1)) : Math.round(ratio))} messages`);
   }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FIGURES_EVERY = 1.0  # seconds; rates, queues and states come with every tick
 _LAST_EVERY = 0.5  # seconds; the last messages of a node that is open
 _OWED = 0.3  # seconds between two sets of figures while somebody goes through the past
+_WHOLE = 0.8  # of its ticks: of less it is said that messages are missing from a moment of the past
 _KEPT = 20  # batches' worth of messages, for a tick that was skipped
 _FEW = 200  # links; of more, only what a person looks at is told in figures
 
@@ -166,7 +167,9 @@ class Flow(View):
 
     def _content(self, snapshot: Snapshot, packed: batch.Batch) -> dict[str, Any]:
         self._queued = packed.queued
+        kept, ticks = snapshot.kept if isinstance(snapshot, Moment) else (0, 0)
         return {
+            **({"kept": [kept, ticks]} if kept < _WHOLE * ticks else {}),
             "at": round(snapshot.at, 4),
             "state": snapshot.state,
             "speed": snapshot.speed,

@@ -26,7 +26,7 @@ class Latest {
     const rows = new Map(told.hops.map((hop) => [hop.number, this.row(hop, node)]));
     this.rows = rows;
     this.list.replaceChildren(...rows.values());
-    write(this.note, told.hops.length ? told.note : ["none has been traced", told.note].filter(Boolean).join("; "));
+    write(this.note, told.note || (told.hops.length ? "" : "none has been traced"));
   }
 
   row(hop, node) {

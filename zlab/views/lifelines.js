@@ -86,6 +86,7 @@ function drawSequence(g, arrows, lab, view, sight, look) {
   g.clip();
   drawRuler(g, view, style);
   drawLines(g, lab, view, sight, style);
+  drawLetGo(g, arrows, view, sight, look.gone, style, page);
   drawGaps(g, arrows, view, sight, style);
   const { chosen, hovered, journey, wanted } = look, followed = journey && new Set(journey.places);
   const lit = followed ? (i) => followed.has(i) : wanted ? (i) => arrows.found[i] === 1 : null;
@@ -167,6 +168,34 @@ function drawLines(g, lab, view, sight, style) {
     piece(height);
   });
   g.setLineDash([]);
+}
+
+// What is no longer remembered: above the first arrow that is, nothing is known.
+function drawLetGo(g, arrows, view, sight, gone, style, page) {
+  if (!gone || !arrows.count) return;
+  const end = Math.min(view.height, sight.y(arrows.sent[0]));
+  if (end < view.head + 2) return;
+  g.fillStyle = style.queue;
+  g.globalAlpha = 0.35;
+  g.fillRect(GUTTER, view.head, view.width - GUTTER, end - view.head);
+  g.globalAlpha = 1;
+  g.strokeStyle = style.amber;
+  g.lineWidth = 1;
+  g.setLineDash([8, 6]);
+  g.beginPath();
+  g.moveTo(GUTTER, end);
+  g.lineTo(view.width, end);
+  g.stroke();
+  g.setLineDash([]);
+  const text = `${count(gone)} hops of before ${arrows.sent[0].toFixed(1)} s have been let go`;
+  g.font = `600 12px ${LETTERS}`;
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  const x = (GUTTER + view.width) / 2, y = Math.max(view.head + 14, end < view.height ? end - 14 : (view.head + view.height) / 2), wide = g.measureText(text).width;
+  g.fillStyle = page;
+  g.fillRect(x - wide / 2 - 8, y - 10, wide + 16, 20);
+  g.fillStyle = style.amber;
+  g.fillText(text, x, y);
 }
 
 // Where hops have not come here.

@@ -35,6 +35,8 @@ class Moment(Snapshot):
     """Seconds before it of which its `flights` are; 0 where they are those since the moment shown before."""
     pace: float = 0.0
     """How fast the past is played: 1.0 as it happened; 0.0 where it stands."""
+    kept: tuple[int, int] = (0, 0)
+    """How many ticks its `flights` are of, and how many there were: of the others, the messages have been let go."""
 
 
 def moves(snapshot: Snapshot, before: Snapshot | None) -> bool:
@@ -257,7 +259,8 @@ class Playhead:
             **{f.name: getattr(_grown(then, latest), f.name) for f in fields(Snapshot)}, covers=covers, pace=pace
         )
         events = tuple(e for e in self._source.history() if begin < e.at <= then.at) if played else ()
-        return replace(moment, flights=tuple(self.past.flights(begin, then.at)), events=events)
+        flights = tuple(self.past.flights(begin, then.at))
+        return replace(moment, flights=flights, events=events, kept=self.past.ticks(begin, then.at))
 
     def _tell(self, listeners: list[Callable[[Snapshot], None]], snapshot: Snapshot) -> None:
         for listener in tuple(listeners):

@@ -194,7 +194,7 @@ function render({ model, el, signal }) {
     const view = stretch.view();
     sight = inSight(sight, arrows, lab, view);
     g.setTransform(dpr, 0, 0, dpr, 0, 0);
-    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted: seeking.wanted, labels });
+    drawSequence(g, arrows, lab, view, sight, { style, page, chosen, hovered: hovered?.place ?? -1, journey, wanted: seeking.wanted, labels, gone: gone + arrows.dropped });
     cost = 0.8 * cost + 0.2 * (performance.now() - began);
     if (!saying) FRAMES.write(say);
     saying = true;
@@ -229,7 +229,7 @@ function render({ model, el, signal }) {
     const w = stage.clientWidth;
     if (!w) return;
     const h = Math.round(Math.min(560, Math.max(300, 0.5 * window.innerHeight)));
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const ratio = Math.min(2.5, (window.devicePixelRatio || 1) * stage.getBoundingClientRect().width / w); // sharp where the page enlarges it
     if (w === stretch.width && h === stretch.height && ratio === dpr) return;
     if (!stretch.width) theme();
     stretch.resize(w, h);

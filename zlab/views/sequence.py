@@ -86,9 +86,10 @@ class SequenceDiagram(View):
         return self._batch(snapshot, AT_ONCE, fresh)
 
     def _batch(self, snapshot: Snapshot, most: int, events: Iterable[Event]) -> tuple[dict[str, Any], Sequence[bytes]]:
-        end = self._source.arrows.span.stop
-        if snapshot.state == "running" and end - self._mark > BEHIND:
-            self._mark = end - AT_ONCE
+        span, asked = self._source.arrows.span, self._mark
+        self._mark = max(asked, span.start)
+        if snapshot.state == "running" and span.stop - self._mark > BEHIND:
+            self._mark = span.stop - AT_ONCE
         sheet = self._source.arrows.since(self._mark, most)
         first = self._mark + sheet.gone
         self._mark = first + len(sheet.rows)
@@ -103,7 +104,7 @@ class SequenceDiagram(View):
             "first": first,
             "shown": len(sheet.rows),
             "changed": len(changed),
-            "gone": sheet.gone,
+            "gone": first - asked,
             "rest": sheet.rest,
         }
         words = {
