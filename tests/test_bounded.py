@@ -20,6 +20,8 @@ from zlab.runtime.watching import ENDPOINTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.runtime.discovery import Seen
+
 KEPT = {
     "Recording",
     "Filter",
@@ -157,3 +159,27 @@ def test_of_twenty_thousand_sockets_only_the_last_are_kept() -> None:
     # Those of which a hop is remembered, and those that came since it was last looked whose numbers are free.
     assert grown["Recording"] < HOP_LIMIT + 2 * lives.CROWD + 1_000, grown
     assert table["unaccounted"].sum() == table["queued"].sum() == 0
+
+
+def test_a_socket_that_is_used_and_closed_while_others_get_their_places_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with zlab.watch(context) as lab:
+        out, inbox = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        out.bind("inproc://here")
+        inbox.connect("inproc://here")
+        watching = lab._runs
+        is_due = watching._is_due
+
+        def meanwhile(seen: Seen, now: float) -> bool:
+            due = is_due(seen, now)
+            if seen.recording.type == "PULL" and not inbox.closed:
+                out.send(b"one")
+                inbox.recv()
+                inbox.close()
+            return due
+
+        monkeypatch.setattr(watching, "_is_due", meanwhile)
+        eventually(lambda: list(lab.ledger().get("delivered", [])) == [1])
+    context.destroy(0)

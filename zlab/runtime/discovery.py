@@ -29,7 +29,7 @@ from zlab.runtime.crowding import gate_of, warn
 if TYPE_CHECKING:
     from types import FrameType
 
-    from zlab.recording import Counts, Key
+    from zlab.recording import Key
 
 P = ParamSpec("P")
 
@@ -235,15 +235,9 @@ class Discovered(Recordings):
         """The live sockets that have a place in the topology."""
         return tuple(r for r in self.live if r.node)
 
-    def take_retired(self) -> dict[Recording, Counts]:
-        """Sockets that have closed since the last call, with their last counts; one without a place waits."""
-        with self._lock:
-            waiting = tuple(r for r in self.retired if not r.node and r in self.seen)
-            self.retired = tuple(r for r in self.retired if r.node)
-        final = super().take_retired()
-        with self._lock:
-            self.retired = (*waiting, *self.retired)
-        return final
+    def _waits(self, recording: Recording) -> bool:
+        """One without a place waits until it has got one, or has been forgotten."""
+        return not recording.node and recording in self.seen
 
     def forget(self, recording: Recording) -> None:
         """Let go of a socket that has closed: it never had a place, or another has taken it over."""

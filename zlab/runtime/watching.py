@@ -201,9 +201,10 @@ class Watching:
                 for recording in wait.sockets:
                     recording.meter.thread = recording.meter.thread or thread
         now = time.perf_counter()
+        closed = [seen for seen in waiting if seen.closed]  # one that closes from now on has its turn at the next look
         grown = [self._place(seen) for seen in waiting if self._is_due(seen, now)]
-        for seen in waiting:
-            if seen.closed and not seen.placed:
+        for seen in closed:
+            if not seen.placed:
                 self.recordings.forget(seen.recording)
         if now - self._looked >= _LOOK:
             self._looked = now
