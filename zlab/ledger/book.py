@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zlab.ledger.barred import of_barred
+from zlab.ledger.crossed import Crossed
 from zlab.ledger.exchange import Row, split
+from zlab.ledger.figures import Figures
 from zlab.ledger.forwarding import through_proxies
-from zlab.ledger.grouping import runs
-from zlab.ledger.histogram import buckets
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.latencies import Latencies, path_of
+from zlab.ledger.latencies import Latencies
 from zlab.ledger.matching import HOLD, Matcher
 from zlab.ledger.sharing import PUBLISHERS, capacity, conflates, exchanges
 from zlab.ledger.snapshot import (
@@ -35,10 +34,8 @@ from zlab.sockets import Socket, SocketType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zlab.ledger.columns import Ints
     from zlab.ledger.cost import Cost
     from zlab.ledger.reading import Reading
-    from zlab.ledger.worked import Late, Matches
     from zlab.sockets import OptionValue
     from zlab.topology import Link, Topology
 
@@ -92,6 +89,8 @@ class Book:
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
         self.latencies = Latencies(len(topology.links))
+        self._figures = Figures()
+        self._crossed = Crossed(topology, self._matcher, self._index, self.proxied, self.latencies)
         self._learnt = 0
         self._refresh = 0.0
         self._patience = hold + _ENTERED
@@ -127,6 +126,7 @@ class Book:
             self._empty.append(deque(maxlen=20))
         self.latencies.grow(len(topology.links))
         self.journeys.grow(topology)
+        self._crossed.grow(topology)
         self._group()
         for name in self._specs:
             self._second.setdefault(name, _NOTHING)
@@ -209,8 +209,10 @@ class Book:
             self.let_go += worked.let_go
             self._subscribers.learn(worked.matches, self._matcher.filters)
             self.journeys.take(worked)
-            self._note_late(worked.matches, worked.late)
-            flights += self._note(worked.matches, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
+            self.ambiguous += int(np.count_nonzero(worked.matches.ambiguous))
+            self._crossed.put_back(worked.matches, worked.late)
+            sure = worked.matches if worked.matches.sure.all() else worked.matches[worked.matches.sure]
+            flights += self._crossed.enter(sure, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         self._subscribers.update(reading, retired)
         self._subscribers.fold(self._is_alone, self._is_exact)
         if self._matcher.lives.crowded:
@@ -342,49 +344,24 @@ class Book:
     def _link(self, index: int, link: Link) -> LinkFigures:
         now, _, rows = self._past[-1]
         then, _, before = self._past[0]
-        row = rows[index]
-        span = max(now - then, 1e-9)
-        rate = max(0, row.delivered - before[index].delivered) / span if len(self._past) > 1 else 0.0
-        second, received = self._second, self._second.get(link.receiver, _NOTHING)
-        mean = received.received_bytes / received.received if received.received else 0.0
-        if len(self._index[link.sender, link.receiver]) and second.get(link.sender, _NOTHING).sent:
-            sender = second[link.sender]
-            mean = sender.sent_bytes / sender.sent if not received.received else mean
-        return LinkFigures(
-            name=str(link),
-            expected=row.expected,
-            delivered=row.delivered,
-            queued=row.queued,
-            dropped=row.dropped,
-            lost=row.lost,
-            filtered=row.filtered,
-            uncertain=row.uncertain,
-            bytes=round(mean * row.delivered),
-            rate=rate,
-            byte_rate=rate * mean,
+        sender, receiver = self._second.get(link.sender, _NOTHING), self._second.get(link.receiver, _NOTHING)
+        mean = sender.sent_bytes / sender.sent if sender.sent else 0.0
+        return self._figures.link(
+            index,
+            link,
+            rows[index],
+            moved=rows[index].delivered - before[index].delivered,
+            span=max(now - then, 1e-9),
+            mean=receiver.received_bytes / receiver.received if receiver.received else mean,
             capacity=self._capacities[index],
             latency=self.latencies.latest[index],
-            duplicated=row.duplicated,
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:
-        counts = self._second.get(name, _NOTHING)
         now, _, _ = self._past[-1]
         then, totals, _ = self._past[0]
-        before, span = totals.get(name, _NOTHING), max(now - then, 1e-9)
-        return SocketFigures(
-            name=name,
-            type=str(spec.type),
-            urls=tuple(urls.get(e, e) for e in spec.endpoints),
-            options=dict(spec.options),
-            sent=counts.sent,
-            received=counts.received,
-            refused=counts.refused,
-            bytes_sent=counts.sent_bytes,
-            bytes_received=counts.received_bytes,
-            send_rate=(counts.sent - before.sent) / span,
-            receive_rate=(counts.received - before.received) / span,
-        )
+        counts, before = self._second.get(name, _NOTHING), totals.get(name, _NOTHING)
+        return self._figures.socket(name, spec, urls, counts=counts, before=before, span=max(now - then, 1e-9))
 
     def _conflates(self, link: Link) -> bool:
         return conflates(link, self._specs, self._inproc)
@@ -415,70 +392,3 @@ class Book:
                         self._matcher.ways.face(sender, link.receiver)
                         if self._specs[back].type in _PUBLISHERS:
                             self._matcher.copies.face(sender, front, link.receiver)
-
-    def _note_late(self, matches: Matches, late: Late) -> None:
-        """Put back what sources left out while they were held up: on their links, and from end to end."""
-        names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
-        late = late[matches.sure[late.match]]
-        for place, count, interval, first in zip(*late.tolists(), strict=True):
-            sender, receiver = names[matches.sender[place]], names[matches.receiver[place]]
-            sent, came = matches.sent[place], matches.received[place]
-            direct = self._index.get((sender, receiver)) if first else None
-            if direct:
-                self.latencies.put_back(str(self.topology.links[direct[0]]), came - sent, count, interval)
-            if matches.ends[place]:
-                path = path_of(nodes[matches.origin[place]], sender, receiver)
-                if self.latencies.knows(path):
-                    self.latencies.put_back(path, came - matches.began[place], count, interval)
-
-    def _note(self, matches: Matches, began: int, at: float, most: int) -> list[Flight]:
-        """Enter latencies; returns the flights to be shown, so many at the most."""
-        self.ambiguous += int(np.count_nonzero(matches.ambiguous))
-        names, nodes = self._matcher.ways.names, self._matcher.lives.nodes
-        if not matches.sure.all():
-            matches = matches[matches.sure]
-        latency, place = buckets(matches.received - matches.sent)
-        links = np.full(len(matches), -1)
-        for way, rows in runs(matches.sender * len(names) + matches.receiver):
-            direct = self._index.get((names[way // len(names)], names[way % len(names)]))
-            if direct:
-                links[rows] = direct[0]
-                self.latencies.enter(direct[0], latency[rows], place[rows], at)
-        ends = np.flatnonzero(matches.ends)
-        ways = ((matches.origin * len(names) + matches.sender) * len(names) + matches.receiver)[ends]
-        paths = {}
-        for way in np.unique(ways).tolist():
-            rest, receiver = divmod(way, len(names))
-            paths[way] = path_of(nodes[rest // len(names)], names[rest % len(names)], names[receiver])
-        self.latencies.enter_paths((matches.received - matches.began)[ends], ways, paths)
-        step = max(1, math.ceil(len(matches) / most))
-        shown = zip(links[::step].tolist(), *(c.tolist() for c in _columns(matches, step)), strict=True)
-        flights: list[Flight] = []
-        entered: set[tuple[int, float]] = set()  # what has come to a proxy, and may leave it several times
-        for link, sender, receiver, kind, sent, received, size in shown:
-            times = (sent - began) * 1e-9, (received - began) * 1e-9
-            if link >= 0:
-                flights.append(Flight(link, kind, *times, size))
-            else:
-                halves = list(self._through(names[sender], names[receiver], kind, *times, size))
-                flights += halves[1:] if halves and (halves[0].link, times[0]) in entered else halves
-                entered |= {(half.link, times[0]) for half in halves[:1]}
-        return flights[:most]
-
-    def _through(
-        self, sender: str, receiver: str, kind: int, sent: float, received: float, size: int
-    ) -> Iterable[Flight]:
-        """A message that crossed two links with a proxy between them, where no probe could see it."""
-        for front, back in self.proxied.items():
-            into, out = self._index.get((sender, front)), self._index.get((back, receiver))
-            if into and out:
-                middle = (sent + received) / 2
-                yield Flight(into[0], kind, sent, middle, size)
-                yield Flight(out[0], kind, middle, received, size)
-                return
-
-
-def _columns(matches: Matches, step: int) -> list[Ints]:
-    """What is shown of every so-manieth match."""
-    columns = (matches.sender, matches.receiver, matches.kind, matches.sent, matches.received, matches.size)
-    return [column[::step] for column in columns]

@@ -84,6 +84,7 @@ class Exchange:
         self._stands, self._settled = 0.0, 0.0  # since when nothing moves, and for how long
         self._seen = (0, 0)
         self._live: frozenset[str] = frozenset()
+        self._latest: tuple[list[Counts], dict[int, Row]] = [], {}  # the rows where all had come
 
     def conflate(self) -> None:
         """From now on a socket of the group keeps only its last message."""
@@ -179,6 +180,8 @@ class Exchange:
         queued = gap - missing
         doubtful = min(max(0, self._most - missing), queued) if explained else 0
         star = len(self.senders) == 1 or len(self.receivers) == 1
+        if star and not gap:
+            return self._settled_rows(sent, received, totals)
         delivered = self._delivered(sent, received)
         room = {ray.link: self._room(ray, sent, delivered) for ray in self.rays}
         gone = _deal(missing, {k: v for k, v in room.items() if self._is_touched(k)}, room)
@@ -205,6 +208,18 @@ class Exchange:
             )
         return self._with_faults(rows, totals)
 
+    def _settled_rows(
+        self, sent: Mapping[str, int], received: Mapping[str, int], totals: Mapping[str, Counts]
+    ) -> dict[int, Row]:
+        """A row for each link where all has come; as it was made last, if nothing has moved."""
+        counts = [totals[name] for name in (*self.senders, *self.receivers)]
+        known, rows = self._latest
+        if counts != known:
+            came = {r.link: sent[r.sender] if len(self.senders) > 1 else received[r.receiver] for r in self.rays}
+            rows = self._with_faults({link: Row(number, number, 0, {}, {}) for link, number in came.items()}, totals)
+            self._latest = counts, rows
+        return rows
+
     @staticmethod
     def _reasons(causes: dict[tuple[str, str], int], lost: int) -> tuple[dict[str, int], dict[str, int]]:
         """Take so many of what is gone, with the reasons for it: dropped, and lost."""
@@ -221,9 +236,11 @@ class Exchange:
         """Add what a fault kept, and mark what it sent again: to which of several peers, nobody can tell."""
         for sender in self.senders:
             swallowed, copied = totals[sender].swallowed, totals[sender].copied
+            if not swallowed and not copied:
+                continue
             mine: dict[int, int | None] = {ray.link: None for ray in self.rays if ray.sender == sender}
             kept, again = _share(swallowed, mine), _share(copied, mine)
-            for link in mine if swallowed or copied else ():
+            for link in mine:
                 row, gone = rows[link], kept.get(link, 0)
                 rows[link] = replace(
                     row,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _STEPS = 1024
 _STEP_BITS = 10
-_BLOCK = 256  # buckets that there is room for or not: of all that there are, a link's latencies fill few
+_BLOCK = 128  # buckets that there is room for or not: of all that there are, a link's latencies fill few
 _FEW = 32  # latencies that are entered one by one: for so few, numpy would take longer
 
 
@@ -35,21 +35,29 @@ class Histogram:
         """Count a batch of latencies; a negative one counts as zero."""
         self.put(*buckets(np.asarray(nanoseconds, dtype=np.int64)))
 
-    def put(self, values: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+    def put(self, values: NDArray[np.int64] | list[int], places: NDArray[np.int64] | list[int]) -> None:
         """Count latencies whose buckets are known, as `buckets` tells them."""
-        if not values.size:
+        count = len(values)
+        if not count:
             return
-        if values.size <= _FEW:
-            for place in places.tolist():
-                self._block(place // _BLOCK)[place % _BLOCK] += 1
+        if count > _FEW:
+            values, places = np.asarray(values), np.asarray(places)
+        if isinstance(values, list) or isinstance(places, list) or count <= _FEW:
+            blocks = self._blocks
+            for place in places if isinstance(places, list) else places.tolist():
+                number = place // _BLOCK
+                block = blocks.get(number)
+                if block is None:
+                    block = self._block(number)
+                block[place % _BLOCK] += 1
         else:
             first = int(places.min()) // _BLOCK
             counts = np.bincount(places - first * _BLOCK)
             for number in np.flatnonzero(np.bincount(places // _BLOCK - first)).tolist():
                 some = counts[number * _BLOCK : (number + 1) * _BLOCK]
                 self._block(first + number)[: some.size] += some
-        self._total += int(values.size)
-        self._max = max(self._max, int(values.max()))
+        self._total += count
+        self._max = max(self._max, int(max(values) if isinstance(values, list) else values.max()))
 
     def _block(self, number: int) -> NDArray[np.int64]:
         block = self._blocks.get(number)

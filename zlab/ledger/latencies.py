@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.grouping import runs
-from zlab.ledger.histogram import Histogram, buckets, left_out
+from zlab.ledger.histogram import Histogram, left_out
 from zlab.ledger.snapshot import LatencyFigures
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 _RECENT = 5.0  # seconds over which a link's latency is shown
 _SHOWN = 2_000  # messages of these, at the most
+_FEW = 300  # of these: so many are sorted as fast without an array
 _PATHS = 200  # end-to-end paths that are kept apart
 
 
@@ -35,7 +35,8 @@ class Latencies:
         """Of each link, over the last seconds, as they were last taken."""
         self.end_to_end: dict[str, LatencyFigures] = {}
         """Of each path, as they were last taken."""
-        self._recent: list[deque[tuple[float, Ints]]] = []
+        self._recent: list[deque[tuple[float, Ints | list[int]]]] = []
+        self._changed: set[int] = set()  # those whose latest figures are no longer right
         self.grow(links)
 
     def grow(self, links: int) -> None:
@@ -45,7 +46,7 @@ class Latencies:
             self.latest.append(None)
             self._recent.append(deque())
 
-    def enter(self, link: int, latencies: Ints, places: Ints, at: float) -> None:
+    def enter(self, link: int, latencies: Ints | list[int], places: Ints | list[int], at: float) -> None:
         """Count what crossed a link.
 
         Args:
@@ -55,20 +56,20 @@ class Latencies:
             at: the time of the tick, in seconds since the lab started.
         """
         self.links[link].put(latencies, places)
-        self._recent[link].append((at, latencies[-_SHOWN:].copy()))  # not a view that would keep them all
+        self._changed.add(link)
+        last = latencies[-_SHOWN:]
+        self._recent[link].append((at, last if isinstance(last, list) else last.copy()))  # no view
 
-    def enter_paths(self, took: Ints, ways: Ints, names: dict[int, str]) -> None:
-        """Count what came to its end.
+    def enter_path(self, path: str, latencies: Ints | list[int], places: Ints | list[int]) -> None:
+        """Count what came to its end: how long each message was under way, from end to end.
 
         Args:
-            took: how long each message was under way, from end to end.
-            ways: which way it took, by a number.
-            names: the paths, by that number.
+            path: its name.
+            latencies: as above.
+            places: as above.
         """
-        latencies, places = buckets(took)
-        for way, which in runs(ways):
-            if self.knows(names[way]):
-                self.paths.setdefault(names[way], Histogram()).put(latencies[which], places[which])
+        if self.knows(path):
+            self.paths.setdefault(path, Histogram()).put(latencies, places)
 
     def knows(self, path: str) -> bool:
         """Whether a path is one of those that are kept apart; the first so many are."""
@@ -95,23 +96,27 @@ class Latencies:
         for index, recent in enumerate(self._recent):
             while recent and recent[0][0] < at - _RECENT:
                 recent.popleft()
-            batches, count = [], 0
+                self._changed.add(index)
+            if index not in self._changed:
+                continue
+            latest: list[int] = []
             for _, batch in reversed(recent):
-                if count < _SHOWN:
-                    batches.append(batch)
-                    count += batch.size
-            self.latest[index] = _figures(np.concatenate(batches)[:_SHOWN]) if batches else None
+                latest += batch if isinstance(batch, list) else batch.tolist()
+                if len(latest) >= _SHOWN:
+                    break
+            self.latest[index] = _figures(latest[:_SHOWN]) if latest else None
+        self._changed.clear()
         for path, histogram in self.paths.items():
             known = self.end_to_end.get(path)
             if known is None or known.count != histogram.count:
                 self.end_to_end = {**self.end_to_end, path: histogram.figures()}
 
 
-def _figures(latencies: Ints) -> LatencyFigures:
-    ordered = np.sort(latencies) * 1e-9
-    last = ordered.size - 1
-    p50, p90, p99, p999 = (float(ordered[math.ceil(last * q)]) for q in (0.5, 0.9, 0.99, 0.999))
-    return LatencyFigures(ordered.size, p50, p90, p99, p999, float(ordered[last]))
+def _figures(latencies: list[int]) -> LatencyFigures:
+    ordered: list[int] = sorted(latencies) if len(latencies) <= _FEW else np.sort(np.array(latencies)).tolist()
+    last = len(ordered) - 1
+    p50, p90, p99, p999 = (ordered[math.ceil(last * q)] * 1e-9 for q in (0.5, 0.9, 0.99, 0.999))
+    return LatencyFigures(len(ordered), p50, p90, p99, p999, ordered[last] * 1e-9)
 
 
 def path_of(origin: str, sender: str, receiver: str) -> str:

@@ -39,7 +39,7 @@ class Subscribers:
             conflates: tells of a subscriber, by its full name, whether only the last message is kept for it.
         """
         for publisher in recordings:
-            for wanted in publisher.take_aimed():
+            for wanted in publisher.take_aimed() if publisher.aimed else ():
                 life = self._by_recording.get(wanted.receiver)
                 if life is None:
                     overflow = CONFLATED if conflates(wanted.receiver.name) else HIGH_WATER

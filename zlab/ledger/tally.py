@@ -32,5 +32,7 @@ class Tally:
         """The counts of each socket, those of its past lives included."""
         totals = dict(self._past)
         for recording, counts in live.items():
-            totals[recording.name] = add(totals.get(recording.name, _NOTHING), counts)
+            name = recording.name
+            past = totals.get(name)
+            totals[name] = counts if past is None else add(past, counts)
         return totals

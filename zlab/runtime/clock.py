@@ -44,6 +44,7 @@ TRACES = 400
 _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
 _LOOK = 0.45  # seconds between two looks at what may be wrong
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
+_LEARN = 5  # ticks between two looks at how fast messages pass each socket
 _WINDOW = 0.02  # seconds for which a fast lab is traced in one go, at the most
 _SHARE = 0.015  # of its time in which a fast lab is traced: what it costs there is lost to the messages
 _LEAST_WINDOW = 0.003  # seconds
@@ -332,13 +333,13 @@ class Clock:
 
     def _learn_rates(self) -> None:
         """Remember how fast messages pass each socket at full speed: slow motion is a part of that."""
-        if self._run.world.hindered:
+        if self._run.world.hindered or self._sequence % _LEARN:
             return
         for name, both in self.book.rates().items():
             node, _, key = name.rpartition(".")
             rates = self._run.nodes[node].rates
             for direction, rate in zip(Direction, both, strict=True):
-                rates[key, direction] = max(rate, rates.get((key, direction), 0.0) * 0.99)
+                rates[key, direction] = max(rate, rates.get((key, direction), 0.0) * 0.95)
 
     def _fresh_events(self) -> tuple[Event, ...]:
         run = self._run
