@@ -9,7 +9,7 @@ function render({ model, el, signal }) {
   }
   const scene = new Scene(graph), camera = new Camera(), layers = new Layers(scene, camera), player = new Player(scene), announcer = new Announcer();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null;
+  let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null, kept = null; // of a moment of the past: its ticks
   let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = " -1";
 
   const buttons = new Buttons(scene, { light, activate, close: (name) => open(name, false), free: () => !inspector.open });
@@ -149,7 +149,7 @@ function render({ model, el, signal }) {
   function apply([content, batch]) {
     const before = player.state;
     player.take(content, batch);
-    at = content.at;
+    ({ at, kept } = content);
     if (content.state !== before || over !== (content.state === "stopped")) {
       if (content.state !== before) announcer.lab(content.state);
       over = content.state === "stopped";
@@ -162,8 +162,8 @@ function render({ model, el, signal }) {
   }
 
   function remark() {
-    const { ratio } = player;
-    if (content.kept) write(note, `of ${count(content.kept[1])} ticks here ${count(content.kept[0])} ${content.kept[0] === 1 ? "is" : "are"} kept: the messages of the others have been let go`);
+    const { ratio } = player, [some, ticks] = kept ?? [];
+    if (kept) write(note, `of ${count(ticks)} ticks here ${count(some)} ${some === 1 ? "is" : "are"} kept: the messages of the others have been let go`);
     else if (over) write(note, "stopped: the final picture");
     else if (still.matches) write(note, "motion is reduced: rates instead of messages");
     else write(note, ratio < 1.3 ? "" : `showing about 1 in ${count(ratio < 10 ? Number(ratio.toFixed(1)) : Math.round(ratio))} messages`);
