@@ -61,7 +61,7 @@ def test_a_split_brain_ends_both_and_not_the_lab():
             for one in cut:
                 one.end()
             lab.wait(until=lambda _: failed(lab), timeout=LIMIT)
-        with pytest.raises(zlab.checks.CheckFailed, match="were both active"):
+        with pytest.raises(zlab.checks.CheckFailed, match="a split brain"):
             patterns.binary_star.check(lab)
         assert any("both servers are active" in e.detail for e in lab.history() if e.kind == "error")
         assert lab.state == "running"

@@ -54,7 +54,9 @@ class Node:
 
     Args:
         name: what the node is called: letters, digits, ``_``, ``-`` and ``.``.
-        function: runs in a thread of its own; its parameters are its sockets, by name.
+        function: runs in a thread of its own; its parameters are its sockets, by name. Where it is a dataclass with a
+            method ``close``, each lab calls that of its own copy once it has stopped: there, files that were to outlive
+            a kill can be removed.
         sockets: one `Socket` for each parameter of the function, such as
             ``out=zlab.PUSH.bind("numbers")``.
 

@@ -37,6 +37,7 @@ from zlab.patterns.router_to_req import router_to_req
 from zlab.patterns.simple_pirate import simple_pirate
 from zlab.patterns.streamer import streamer
 from zlab.patterns.suicidal_snail import suicidal_snail
+from zlab.patterns.titanic import titanic
 from zlab.patterns.transport_bridge import transport_bridge
 from zlab.patterns.woodhouse import woodhouse
 from zlab.patterns.zre import zre
@@ -65,6 +66,7 @@ __all__ = [  # noqa: RUF022
     "simple_pirate",
     "paranoid_pirate",
     "majordomo",
+    "titanic",
     "binary_star",
     "freelance_one",
     "freelance_two",

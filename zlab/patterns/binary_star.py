@@ -145,13 +145,17 @@ def part_and_kill(lab: Lab) -> None:
 def one_is_active(lab: Lab) -> str:
     """Judge that clients are answered after the failure, and that never both servers were active."""
     passages, clients, since = lab.passages(), called(lab, "client"), last_failure(lab)
-    gone = [(event.node, event.at) for event in lab.history() if event.kind in {"kill", "restart", "error"}]
+    for event in lab.history():
+        if event.kind == "error" and SplitBrainError.__name__ in event.detail:
+            raise CheckFailed(f"{event.node} has ended in second {event.at:.1f}, facing an active one: a split brain")
+    gone = [(event.node, event.at) for event in lab.history() if event.kind in {"kill", "restart"}]
     never_two_active(passages, gone)
     replies = [p for p in passages if p.body.startswith(b"reply ")]
     home(replies, clients)
     in_order(replies, clients)
-    again = all_hear(replies, clients, since)
-    by = {node_of(p.sender) for p in received(replies, *clients, since=since)}
+    since_then = [p for p in replies if p.sent >= since]  # what the dead one has sent may come yet
+    again = all_hear(since_then, clients)
+    by = {node_of(p.sender) for p in received(since_then, *clients)}
     states = [p for p in passages if p.sender.endswith(".statepub") and p.sent >= since and p.body == b"active"]
     if {node_of(p.sender) for p in states} != by:
         raise NotYet("nobody has said since the failure that it is active")

@@ -72,6 +72,7 @@ def ask(server: ZMQSocket, request: bytes, timeout: float) -> bool:
 def anew(socket: ZMQSocket) -> None:
     """Connect this socket again, so that what it has sent and received before is forgotten at both ends."""
     endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    socket.set(zmq.LINGER, 0)  # else what nobody takes would hold up the end of the context, for ever
     with suppress(zmq.ZMQError):  # over inproc it is disconnected already where its peer has gone
         socket.disconnect(endpoint)
     socket.connect(endpoint)
@@ -82,10 +83,11 @@ def answered_by_another(lab: Lab) -> str:
     passages, clients, since = lab.passages(), called(lab, "client"), last_failure(lab)
     replies = [p for p in passages if p.body.startswith(b"reply ")]
     home(replies, clients)
-    again = all_hear(replies, clients, since)
+    since_then = [p for p in replies if p.sent >= since]  # what the dead one has sent may come yet
+    again = all_hear(since_then, clients)
     if lab.snapshot().sampling == 1:
         every_request_answered(passages, clients, since)
-    servers = ", ".join(sorted({node_of(p.sender) for p in received(replies, *clients, since=since)}))
+    servers = ", ".join(sorted({node_of(p.sender) for p in received(since_then, *clients)}))
     return f"{again} replies since the last failure, by {servers}, and no request without one."
 
 

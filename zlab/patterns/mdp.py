@@ -154,6 +154,7 @@ class Session:
 
     def leave(self) -> None:
         """End the conversation; the next one begins after a while, each time a longer one."""
+        self.worker.set(zmq.LINGER, 0)  # else what nobody takes would hold up the end of the context, for ever
         with suppress(zmq.ZMQError):  # over inproc it has ended already where the broker has gone
             self.worker.disconnect(self.endpoint)
         self.again = time.monotonic() + self.pause

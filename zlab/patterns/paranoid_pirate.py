@@ -53,6 +53,7 @@ class Worker:
                 lives -= 1
                 if lives == 0:  # the queue is gone: wait, each time longer, and start a new conversation
                     work(worker, pause)
+                    worker.set(zmq.LINGER, 0)  # else what nobody takes would hold up the end of the context, for ever
                     worker.disconnect(endpoint)
                     worker.connect(endpoint)
                     worker.send(READY)

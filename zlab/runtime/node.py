@@ -135,6 +135,15 @@ class RunningNode:
         name = recording.name
         return name in self._world.watched or bool(self.faults.get(name)) or self.overrides.due(name)
 
+    def close(self) -> None:
+        """Let its function give up what it has kept over all its lives, such as files: the lab has stopped."""
+        close = getattr(self.function, "close", None)
+        if is_dataclass(self.function) and callable(close):
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 - a failing node must not take the lab down
+                self._report("error", self.name, "", f"{type(error).__name__} in close(): {error}")
+
     def add_fault(self, socket: str, owner: object, fault: Fault) -> None:
         """Have a fault disturb the messages of one of its sockets."""
         self.faults[socket] = (*self.faults.get(socket, ()), (owner, fault))

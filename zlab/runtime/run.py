@@ -355,10 +355,15 @@ class Run:
                     self._shared.term()
             if not self.connections.stop() and all(ended):
                 self.report("error", "", "", "the thread that hears the socket monitors did not end")
-            self.endpoints.close()
+            self._keep_nothing()
             self.report("stop", "", "", "")
             self._released = True
             return all(ended)
+
+    def _keep_nothing(self) -> None:
+        for node in self.nodes.values():
+            node.close()
+        self.endpoints.close()
 
     @staticmethod
     def _terminate(context: zmq.Context[Any]) -> threading.Thread | None:

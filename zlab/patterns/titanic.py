@@ -1,0 +1,370 @@
+"""Titanic: requests that are written to disk, and answered when there is somebody who can."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zmq
+
+from zlab.nodes import at_least, paced, padded, work
+from zlab.patterns import mdp
+from zlab.patterns.freelance_one import anew
+from zlab.patterns.judging import all_hear, called, home, last_failure, received
+from zlab.patterns.majordomo import SERVICES, Worker
+from zlab.patterns.mdp_broker import Broker
+from zlab.patterns.pattern import WITHIN, Guide, NotYet, pattern
+from zlab.patterns.titanic_disk import Disk
+from zlab.patterns.trying import restart
+from zlab.sockets import DEALER, ROUTER
+from zlab.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zlab.lab import Lab
+
+    ZMQSocket = zmq.Socket[bytes]
+
+OK, PENDING, UNKNOWN, ERROR = b"200", b"300", b"400", b"500"
+MOST = 10_000
+"""Requests that wait at most: beyond that Titanic accepts none, and clients are told to try again later."""
+
+
+@dataclass
+class Titanic:
+    """Three services as a worker, and a client of all others; what it has accepted is on disk."""
+
+    heartbeat: float
+    liveness: int
+    timeout: float
+    folder: Path | None = field(default=None, init=False)
+
+    def __call__(self, request: ZMQSocket, reply: ZMQSocket, close: ZMQSocket, dispatch: ZMQSocket) -> None:
+        """Serve, and see to what waits; the Guide has a thread for each, here they share one."""
+        self.folder = self.folder or Path(tempfile.gettempdir(), f"zlab-titanic-{uuid.uuid4().hex}")
+        disk = Disk(self.folder)
+        dispatcher = Dispatcher(dispatch, disk, self.timeout)
+        services = {
+            mdp.Session(request, b"titanic.request", self.heartbeat, self.liveness): titanic_request,
+            mdp.Session(reply, b"titanic.reply", self.heartbeat, self.liveness): titanic_reply,
+            mdp.Session(close, b"titanic.close", self.heartbeat, self.liveness): titanic_close,
+        }
+        poller = zmq.Poller()
+        for socket in (request, reply, close, dispatch):
+            poller.register(socket, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll(min(dispatcher.live(), *(session.live() for session in services))))
+            for session, serve in services.items():
+                received = session.receive() if session.worker in ready else None
+                if received:
+                    client, body = received
+                    session.reply(client, serve(disk, body))
+            if dispatch in ready:
+                dispatcher.take()
+
+    def close(self) -> None:
+        """Remove what is on disk: the lab has ended."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def titanic_request(disk: Disk, body: Sequence[bytes]) -> list[bytes]:
+    """Keep a request, a service and what to ask of it; tell its UUID."""
+    if len(body) < 2 or not mdp.is_name(body[0]):  # noqa: PLR2004 - RFC 9: two or more frames
+        return [UNKNOWN]
+    if len(disk.waiting) >= MOST:
+        return [ERROR]
+    try:
+        return [OK, disk.accept(body)]
+    except OSError:  # the disk is full, or gone
+        return [ERROR]
+
+
+def titanic_reply(disk: Disk, body: Sequence[bytes]) -> list[bytes]:
+    """Give the reply to a request, as often as it is asked for, once it is there."""
+    reply = disk.reply(body[0]) if len(body) == 1 else None
+    if reply is not None:
+        return [OK, *reply]
+    return [PENDING if len(body) == 1 and disk.request(body[0]) else UNKNOWN]
+
+
+def titanic_close(disk: Disk, body: Sequence[bytes]) -> list[bytes]:
+    """Forget a request and its reply; one that is not known is forgotten already."""
+    if len(body) != 1:
+        return [UNKNOWN]
+    disk.close(body[0])
+    return [OK]
+
+
+class Dispatcher:
+    """Try one waiting request after the other, over and over, with a worker of the service that it names."""
+
+    def __init__(self, client: ZMQSocket, disk: Disk, timeout: float) -> None:
+        """Begin with those that were left waiting.
+
+        Args:
+            client: a DEALER that is connected to the broker.
+            disk: where the requests are.
+            timeout: how long to wait for an answer, in seconds.
+        """
+        self.client, self.disk, self.timeout = client, disk, timeout
+        self.turn: deque[bytes] = deque()
+        self.name = self.service = b""  # of the request that is being tried, and what was asked of whom
+        self.until = 0.0  # when to go on
+
+    def live(self) -> int:
+        """Do what is due; returns the milliseconds until something is again."""
+        if time.monotonic() >= self.until:
+            if self.name:  # no answer came; nor must it come later, and be taken for another's
+                anew(self.client)
+                self.name = b""
+            self.next()
+        return max(0, round((self.until - time.monotonic()) * 1000))
+
+    def next(self) -> None:
+        """Ask whether there is a worker for the next one; rest for a while after all had their turn."""
+        now = time.monotonic()
+        while self.turn:
+            name = self.turn.popleft()
+            request = self.disk.request(name)
+            if request and name in self.disk.waiting:
+                self.name, self.body = name, request
+                return self.ask(b"mmi.service", request[:1])
+            if name in self.disk.waiting:  # the client has closed it
+                self.disk.strike(name)
+        self.turn.extend(self.disk.waiting)
+        self.until = now + _REST
+        return None
+
+    def ask(self, service: bytes, body: Sequence[bytes]) -> None:
+        """Send a request to a service."""
+        self.client.send_multipart([*mdp.OLD.asks, service, *body])
+        self.service, self.until = service, time.monotonic() + self.timeout
+
+    def take(self) -> None:
+        """Go on with what a service has answered."""
+        _, told = mdp.OLD.told(self.client.recv_multipart())
+        if not self.name or not told or told[0] != self.service:
+            return
+        service, *body = self.body
+        if self.service == b"mmi.service" and told[1:] == [OK]:
+            self.ask(service, body)
+            return
+        if self.service != b"mmi.service":
+            self.disk.answer(self.name, told[1:])
+        self.name = b""
+        self.next()
+
+
+_REST = 0.1  # seconds
+
+
+@dataclass
+class Client:
+    """Hand requests over, and fetch the replies later; a few at a time are under way."""
+
+    name: str
+    rate: float
+    size: int
+    timeout: float
+    services: tuple[bytes, ...]
+    most: int
+
+    def __call__(self, client: ZMQSocket) -> None:
+        """Hand one over; fetch what is ready; go on when not too many wait."""
+        waiting: list[bytes] = []
+        for i in paced(client, lambda: self.rate):
+            request = padded(f"request {i} of {self.name}", self.size)
+            status, *told = self.call(client, b"titanic.request", self.services[i % len(self.services)], request)
+            waiting += told if status == OK else []
+            while waiting:
+                for name in tuple(waiting):
+                    status, *_ = self.call(client, b"titanic.reply", name)
+                    if status == OK:
+                        self.call(client, b"titanic.close", name)
+                    if status in {OK, UNKNOWN}:
+                        waiting.remove(name)
+                if len(waiting) < self.most:
+                    break
+                work(client, self.timeout / 4)
+
+    def call(self, client: ZMQSocket, service: bytes, *body: bytes) -> list[bytes]:
+        """Call a service of Titanic until it answers, each time in a new conversation; returns status and frames."""
+        while True:
+            client.send_multipart([*mdp.OLD.asks, service, *body])
+            if client.poll(round(self.timeout * 1000)):
+                _, told = mdp.OLD.told(client.recv_multipart())
+                if told[:1] == [service]:
+                    return told[1:]
+            anew(client)
+
+
+def sink(lab: Lab) -> None:
+    """Kill the workers; restart Titanic and the broker, while requests wait; and only then the workers."""
+    workers = called(lab, "worker")
+    for worker in workers:
+        lab.kill(worker)
+    over = lab.snapshot().at + _DEAD
+    lab.wait(until=lambda now: now.at >= over, timeout=_DEAD + WITHIN)
+    for node in called(lab, "titanic", "broker"):
+        restart(node)(lab)
+    for worker in workers:
+        lab.restart(worker)
+
+
+_DEAD = 0.3  # seconds
+
+
+def nothing_sunk(lab: Lab) -> str:
+    """Judge that each request that a client sent before the failure has been answered, and that all goes on."""
+    passages, clients, since = lab.passages(), called(lab, "client"), last_failure(lab)
+    replies = [p for p in passages if p.body.startswith(b"reply ")]
+    home(replies, clients)
+    total = 0
+    for client in clients:
+        asked = [p for p in passages if p.sender == f"{client}.client" and p.body.startswith(b"request ")]
+        before = {_number(p.body) for p in asked if p.sent < since}
+        missing = before - {_number(p.body) for p in received(replies, client)}
+        if missing and lab.snapshot().sampling == 1:
+            raise NotYet(f"{client} has sent request {min(missing)} before the failure, and was not answered")
+        total += len(before)
+    again = all_hear(replies, clients, since)
+    return f"{total} requests sent before the failure ended, all answered; {again} replies since, to all clients."
+
+
+def _number(body: bytes) -> int:
+    found = re.match(rb"\w+ (\d+) ", body)
+    return int(found[1]) if found else -1
+
+
+def without_a_disk() -> Topology:
+    """Majordomo alone, and clients that wait for the answer: what the broker or a worker held is gone with it."""
+
+    @dataclass
+    class Waiting(Client):
+        def __call__(self, client: ZMQSocket) -> None:
+            for i in paced(client, lambda: self.rate):
+                service = self.services[i % len(self.services)]
+                client.send_multipart([*mdp.OLD.asks, service, padded(f"request {i} of {self.name}", self.size)])
+                client.recv_multipart()
+
+    nodes = [node for node in titanic(rate=20).nodes if node.name != "titanic"]
+    clients = {node.name: Waiting(node.name, 20, 100, 0.5, SERVICES[:2], 3) for node in nodes}
+    return Topology(
+        "without_a_disk",
+        [
+            Node(node.name, clients[node.name] if "client" in node.name else node.function, **node.sockets)
+            for node in nodes
+        ],
+    )
+
+
+@pattern(
+    Guide(
+        title="Titanic",
+        chapter=4,
+        rfcs=(7, 9),
+        see="kill all workers: requests are still accepted; when the workers are back, so are the replies",
+        promise="a request that was accepted is answered, whatever is killed and restarted meanwhile",
+        failure="kill the workers, restart Titanic and the broker, and only then the workers",
+        inject=sink,
+        check=nothing_sunk,
+        naive=without_a_disk,
+        transports=("ipc", "tcp"),
+    )
+)
+def titanic(
+    clients: int = 2,
+    workers: int = 2,
+    *,
+    rate: float = 5.0,
+    size: int = 100,
+    hwm: int = 1000,
+    seconds: float = 0.02,
+    timeout: float = 0.4,
+    heartbeat: float = 0.1,
+    liveness: int = 3,
+    expiry: float = 2.0,
+    most: int = 3,
+) -> Topology:
+    """DEALER, ROUTER, DEALER, and a disk: requests are kept until somebody can answer them.
+
+    ::
+
+        client-1 DEALER ---+                       +--- DEALER worker-1  coffee
+        client-2 DEALER ---+--- ROUTER broker -----+
+                                  |  |  |  |       +--- DEALER worker-2  tea
+              titanic.request  DEALER  |  |  |
+              titanic.reply       DEALER  |  |
+              titanic.close          DEALER  |
+              asks coffee, tea          DEALER
+                                     titanic ---- disk
+
+    Look for the three steps: a client hands a request over and is told its UUID; later it asks for the reply, ``300``
+    until there is one and then ``200``; then it has both forgotten. To the broker, Titanic is three workers and a
+    client. Kill the workers: requests are accepted all the same. Kill Titanic: when it comes back, it reads from its
+    disk what is still to be done.
+
+    Each request is a file ``UUID.req``, each reply ``UUID.rep``, and ``queue`` lists what waits, as in the Guide. They
+    are in a temporary folder, ``zlab-titanic-...``, which stays while nodes are killed and restarted, and is removed
+    when the lab stops. Any client of RFC 9 and any worker of RFC 7 can join at ``services``.
+
+    Args:
+        clients: how many ask, each for one service after the other.
+        workers: how many answer; three services are dealt out to them, or as many as there are workers.
+        rate: requests per second of each client, at most.
+        size: bytes of a request, and of a reply.
+        hwm: high-water mark of every socket, in messages; 0 is no limit.
+        seconds: how long a worker takes over a request.
+        timeout: how long clients and Titanic wait for an answer before they ask again, in seconds: longer than a
+            worker takes.
+        heartbeat: how often broker and workers send heartbeats, in seconds.
+        liveness: after how many heartbeats that did not come the other is taken for dead.
+        expiry: how long the broker keeps a request for which there is no worker, in seconds.
+        most: how many requests of a client wait before it hands over no more, until one is answered.
+
+    Returns:
+        Nodes ``client-1``, ``client-2``, ..., ``broker``, ``titanic``, ``worker-1``, ``worker-2``, ...; the broker
+        binds ``services``.
+
+    Raises:
+        ValueError: no clients, workers or liveness, a negative rate, hwm or time, a heartbeat of less than 0.01
+            seconds, fewer than 32 bytes, none that may wait.
+
+    See the ZeroMQ Guide, chapter 4, "Disconnected Reliability (Titanic Pattern)", RFC 7/MDP and RFC 9/TSP.
+    """
+    at_least(1, clients=clients, workers=workers, liveness=liveness, most=most)
+    at_least(0, rate=rate, hwm=hwm, seconds=seconds, timeout=timeout, expiry=expiry)
+    at_least(0.01, heartbeat=heartbeat)
+    at_least(32, size=size)
+    marks = {"sndhwm": hwm, "rcvhwm": hwm}
+    names = [f"client-{i}" for i in range(1, clients + 1)]
+    offered, peer = SERVICES[:workers], DEALER.connect("services", **marks)
+    return Topology(
+        "titanic",
+        [
+            *(Node(name, Client(name, rate, size, timeout, offered, most), client=peer) for name in names),
+            Node(
+                "broker",
+                Broker(heartbeat, liveness, expiry),
+                broker=ROUTER.bind("services", maxmsgsize=mdp.LARGEST, **marks),
+            ),
+            Node("titanic", Titanic(heartbeat, liveness, timeout), request=peer, reply=peer, close=peer, dispatch=peer),
+            *(
+                Node(
+                    f"worker-{i + 1}",
+                    Worker(offered[i % len(offered)], seconds, heartbeat, liveness),
+                    worker=peer,
+                )
+                for i in range(workers)
+            ),
+        ],
+    )
