@@ -92,3 +92,12 @@ def test_a_program_that_is_watched_may_invert_its_matching_at_any_time(transport
         assert (row["expected"], row["filtered"], row["unaccounted"]) == (100, 100, 0)
         assert row["dropped"] == row["lost"] == row["queued"] == 0
     context.destroy(0)
+
+
+@pytest.mark.parametrize("transport", ["inproc", "tcp"])
+def test_who_inverts_its_matching_and_asks_for_nothing_is_ready_and_receives_everything(transport: str) -> None:
+    go = threading.Event()
+    with run(go, transport, {"invert_matching": 1}, {"invert_matching": 1}) as lab:  # it waits until all are ready
+        go.set()
+        eventually(lambda: list(lab.ledger()["delivered"]) == [4 * EACH])
+        assert lab.ledger()[["filtered", "queued", "dropped", "lost", "unaccounted"]].sum().sum() == 0

@@ -393,7 +393,8 @@ class Connections:
         if end is None:
             return None
         if self._specs[subscriber].type is SocketType.SUB:
-            return end.recording.subscriptions or None
+            # One that inverts its matching and asks for nothing is sent everything.
+            return end.recording.subscriptions or (() if end.recording.inverts else None)
         # XSUB: subscriptions are messages that its program sends; those of a proxy come from the other side.
         forwarded = end.recording.forwarded
         if forwarded is None:
