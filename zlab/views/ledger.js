@@ -13,12 +13,12 @@ const COLUMNS = [
   ["p99", "All but one in a hundred latencies are below"],
 ];
 
-const SELDOM = 4; // one set of figures in so many is written into rows that are out of sight
+const SELDOM = 4; // one set of figures in so many is written into a row that is out of sight,
+const MOST = 100; // and of the rows at most so many at once
 
 function render({ model, el, signal }) {
   const body = make("tbody");
   const known = new Map(); // rows by what they are of, so that one that stays keeps its place, its figures and the keyboard
-  const rowsOf = new WeakMap(); // the cells of a row
   let rows = [], lit = null, kindsNow = [], turn = 0;
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
   const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
@@ -39,9 +39,6 @@ function render({ model, el, signal }) {
       return cells;
     });
     const held = document.activeElement;
-    sight.disconnect();
-    for (const { row } of rows) sight.observe(row);
-    turn = 0;
     body.replaceChildren(...rows.map((cells) => cells.row));
     if (held !== document.activeElement && body.contains(held)) held.focus({ preventScroll: true });
     // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
@@ -62,9 +59,7 @@ function render({ model, el, signal }) {
       th.append(unfolds);
     } else th.append(dots, ...name);
     const row = make("tr", {}, th, ...cells);
-    Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null, seen: true });
-    rowsOf.set(row, cells);
-    return cells;
+    return Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null });
   }
 
   function toggle({ groups, unfolds }) {
@@ -113,14 +108,18 @@ function render({ model, el, signal }) {
   }
 
   // What a row out of sight tells is brought up to date as it comes into sight, and now and then: each text that changes
-  // costs a layout.
-  const sight = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      const cells = rowsOf.get(target);
-      cells.seen = isIntersecting;
-      if (isIntersecting) FRAMES.write(() => show(cells));
-    }
-  }, { root: panel, rootMargin: "60px" });
+  // costs a layout. The figures of the panel are kept, for to ask for them would cost one too.
+  let scrolled = 0, high = 330, each = 26;
+  function showSeen() {
+    const from = Math.floor(scrolled / each) - 3, to = (scrolled + high) / each + 3;
+    for (let i = Math.max(0, from); i < Math.min(rows.length, to); i++) show(rows[i]);
+  }
+  panel.addEventListener("scroll", () => { scrolled = panel.scrollTop; FRAMES.write(showSeen); }, { passive: true });
+  const sizes = new ResizeObserver(() => {
+    [high, each] = [panel.clientHeight, Math.max(8, table.offsetHeight / (rows.length + 1))];
+  });
+  for (const element of [panel, table]) sizes.observe(element);
+
 
   const single = ({ links }) => (links.length > 1 ? "of several links it does not add up: open them" : "");
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
@@ -152,14 +151,15 @@ function render({ model, el, signal }) {
       if (buffers[1]) lay(json(buffers[1]));
       kindsNow = content.kinds;
       json(buffers[0]).forEach((figures, i) => { rows[i].figures = figures; });
-      const all = turn++ % SELDOM === 0 || content.t === "full";
-      for (const cells of rows) if (all || cells.seen) show(cells);
+      showSeen();
+      const share = content.t === "full" ? rows.length : Math.min(MOST, Math.ceil(rows.length / SELDOM));
+      for (let k = 0; k < share; k++) show(rows[turn++ % rows.length]);
     },
     lost() { el.classList.add("zlab-lost"); },
   });
   return () => {
     unfollow();
-    sight.disconnect();
+    sizes.disconnect();
     wire.dispose();
   };
 }

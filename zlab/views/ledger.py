@@ -24,7 +24,6 @@ class Ledger(View):
 
     _esm = script("ledger.js")
     fixed = True
-    period = 0.5
 
     links: Any = traitlets.List().tag(sync=True)
     """The links' names: [sender, receiver] of each."""
@@ -36,12 +35,14 @@ class Ledger(View):
         self._last = b""
         self._carried = Carried(len(source.topology.links))
         self._rows = rows.rows_of(source.topology, rest.get("opened", ()))
+        self.period = _period(len(self._rows))
         super().__init__(source, links=[[link.sender, link.receiver] for link in source.topology.links], **rest)
         self.observe(self._fold, "opened")
 
     def _fold(self, _: object) -> None:
         with self._lock:
             self._rows = rows.rows_of(self._topology, self.opened)
+            self.period = _period(len(self._rows))
             if self.visible and not self.outgrown:
                 self._publish("full", self.full(self._source.snapshot()))
 
@@ -69,6 +70,11 @@ class Ledger(View):
         return _packed(
             [rows.figures([links[i] for i in row.links], self._carried.kinds(row.links)) for row in self._rows]
         )
+
+
+def _period(rows: int) -> float:
+    # Of thousands nobody reads more than some, and all are packed and sent.
+    return max(0.5, rows / 1_000)
 
 
 def _packed(value: Any) -> bytes:
