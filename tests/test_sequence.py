@@ -384,6 +384,15 @@ def test_a_diagram_has_a_line_for_each_node_and_an_arrow_for_each_hop():
     assert set(drawn._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
 
 
+def test_a_diagram_of_few_nodes_is_as_wide_as_its_words():
+    with zlab.run(one_way(sending(b"Shall we begin?"), idle)) as lab:
+        eventually(lambda: "under way" in lab.diagram().text)
+        picture = ET.fromstring(lab.diagram().svg)  # noqa: S314 - our own
+    beside = [t for t in picture.iter(f"{SVG}text") if t.get("text-anchor") in {"start", None}]
+    assert any("Shall we begin?: under way" in t.text for t in beside)
+    assert all(float(t.get("x")) + 5 * len(t.text) < float(picture.get("width")) for t in beside)
+
+
 def test_the_scale_is_chosen_by_what_can_be_told_apart_and_named():
     assert tiny("auto").scale == "time"
     link = "sender.out → receiver.inbox"

@@ -198,6 +198,7 @@ class _Sketch:
         self.height = _HEAD + axis.height + _FOOT
 
     def svg(self, ways: Sequence[Way], events: Sequence[Event], title: str) -> str:
+        self.width = max(self.width, 24 + len(title) * _LETTER, *(end + 12 for end in self._ends(ways, events)), 0)
         return "".join(
             (
                 (
@@ -215,6 +216,16 @@ class _Sketch:
                 "</svg>",
             )
         )
+
+    def _ends(self, ways: Sequence[Way], events: Sequence[Event]) -> Iterator[float]:
+        """How far to the right the words reach that stand beside a line or a broken arrow."""
+        for event in events:
+            if event.node in self.x:
+                yield self.x[event.node] + 5 + (len(event.kind) + 2) * _LETTER
+        for way in ways:
+            x, goal = self.x[way.source], self.x.get(way.target)
+            if way.received is None and (goal is None or goal >= x):
+                yield x + 0.42 * self.apart + 9 + len(_told(way)) * _LETTER
 
     def _lifelines(self, events: Sequence[Event]) -> Iterator[str]:
         top, bottom = _HEAD - 12, self.height - 8
@@ -276,11 +287,10 @@ class _Sketch:
                 f'font-size="13">{"✕" if way.lost else "…"}</text>'
             )
             anchor = "end" if left else "start"
-            said = f"{way.said}: {way.fate}" if way.said else way.fate
             yield (
                 f'<text x="{reach + (-9 if left else 9):g}" y="{y + 11:g}" text-anchor="{anchor}" fill="{lost}" '
                 f'font-size="10" paint-order="stroke" stroke="{palette.LIGHT.page}" stroke-width="3">'
-                f"{escape(said)}</text>"
+                f"{escape(_told(way))}</text>"
             )
         yield "</g>"
 
@@ -301,6 +311,10 @@ class _Sketch:
             f'font-weight="600" paint-order="stroke" '
             f'stroke="{palette.LIGHT.page}" stroke-width="3">{sign} {escape(event.kind)}</text></g>'
         )
+
+
+def _told(way: Way) -> str:
+    return f"{way.said}: {way.fate}" if way.said else way.fate
 
 
 def _label(x: float, y: float, goal: float, end: float, said: str) -> str:
