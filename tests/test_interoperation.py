@@ -5,9 +5,10 @@ What they say stands here byte by byte, as the RFCs have it, and not in the word
 
 from __future__ import annotations
 
+import random
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import zmq
@@ -22,9 +23,11 @@ class Outsider:
 
     def __init__(self):
         self.context = zmq.Context()
+        self.sockets = []
 
     def socket(self, kind, url, *, bind=False, identity=b""):
         one = self.context.socket(kind)
+        self.sockets.append(one)
         one.set(zmq.LINGER, 0)
         one.set(zmq.RCVTIMEO, round(LIMIT * 1000))
         one.set(zmq.SNDTIMEO, round(LIMIT * 1000))
@@ -44,7 +47,9 @@ def joined(topology):
                 yield lab, outsider
                 assert not [e for e in lab.history() if e.kind == "error"]
         finally:
-            outsider.context.destroy(0)
+            for one in outsider.sockets:
+                one.close(0)
+            outsider.context.term()
 
 
 def free_urls(count):
@@ -175,3 +180,84 @@ def test_majordomo_keeps_its_promise_in_the_new_version(partials):
             told = client.recv_multipart()
             assert told == [b"MDPC02", b"\x02", b"coffee", b"reply 0 part %d of outsider" % part]
         assert client.recv_multipart()[:3] == [b"MDPC02", b"\x03", b"coffee"]
+
+
+# Who speaks no protocol at all
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL".ljust(56, b"\x00")  # RFC 23; NULL, 64 bytes with what stands before
+READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+NOISE = random.Random(1)  # noqa: S311 - the same each time
+BYTES = {
+    "noise": NOISE.randbytes(100_000),
+    "nothing": b"",
+    "half a greeting": GREETING[:20],
+    "noise after a greeting": GREETING + NOISE.randbytes(10_000),
+    "a command without an end": GREETING + b"\x06" + b"\xff" * 8,
+    "a frame without an end": GREETING
+    + b"\x04\x29\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+    + b"\x02\x7f"
+    + b"\xff" * 7,
+    "another program": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+MESSAGES = [
+    [b""],
+    [b"", b""],
+    [b"\x00"],
+    [NOISE.randbytes(300)] * 3,
+    [b"", b"MDPC01"],
+    [b"", b"MDPW01", b"\x01"],
+    [b"x"] * 10_000,
+    [b"\x01", b"\x02", b"\x03"],
+    [bytes(20_000_000)],
+]
+
+
+@pytest.mark.parametrize("name", ["paranoid_pirate", "majordomo", "titanic", "binary_star", "freelance_three"])
+def test_who_speaks_no_protocol_stops_nothing(name):
+    pattern = getattr(patterns, name)
+    with joined(pattern(rate=50)) as (lab, outsider), ExitStack() as stack:
+        lab.wait(messages=20, timeout=LIMIT)
+        for url in lab.endpoints.values():
+            port = int(url.rpartition(":")[2])
+            for said in BYTES.values():
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=LIMIT))
+                with suppress(OSError):  # it may have been turned away meanwhile
+                    connection.sendall(said)
+            dealer = outsider.socket(zmq.DEALER, url)
+            for message in MESSAGES:
+                with suppress(zmq.Again):  # a PUB takes nothing
+                    dealer.send_multipart(message, zmq.NOBLOCK)
+        lab.wait(messages=50, timeout=LIMIT)
+        pattern.inject(lab)
+        assert pattern.check(lab, within=LIMIT)
+
+
+# Paranoid Pirate, RFC 6
+
+
+def test_our_pirates_take_to_a_foreign_queue():
+    with joined(patterns.paranoid_pirate(clients=1, workers=2, rate=50)) as (lab, outsider):
+        lab.wait(messages=10, timeout=LIMIT)
+        lab.kill("queue")
+        frontend = outsider.socket(zmq.ROUTER, lab.endpoints["frontend"], bind=True)
+        backend = outsider.socket(zmq.ROUTER, lab.endpoints["backend"], bind=True)
+        ready, known, answered, beats = [], set(), set(), set()
+        end = time.monotonic() + LIMIT
+        while len(answered) < 2 or len(beats) < 2:
+            assert time.monotonic() < end
+            if backend.poll(20):
+                worker, *message = backend.recv_multipart()
+                if message == [b"\x01"]:
+                    ready.append(worker)
+                    known.add(worker)
+                elif message == [b"\x02"]:
+                    if worker in known:  # of others, it wants to hear READY
+                        beats.add(worker)
+                        backend.send_multipart([worker, b"\x02"])
+                elif worker in known:
+                    frontend.send_multipart(message)
+                    answered.add(worker)
+                    ready.append(worker)
+            if ready and frontend.poll(0):
+                worker = ready.pop(0)
+                backend.send_multipart([worker, *frontend.recv_multipart()])
