@@ -52,10 +52,10 @@ class Histogram:
                 block[place % _BLOCK] += 1
         else:
             first = int(places.min()) // _BLOCK
-            counts = np.bincount(places - first * _BLOCK)
-            for number in np.flatnonzero(np.bincount(places // _BLOCK - first)).tolist():
-                some = counts[number * _BLOCK : (number + 1) * _BLOCK]
-                self._block(first + number)[: some.size] += some
+            last = int(places.max()) // _BLOCK
+            counts = np.bincount(places - first * _BLOCK, minlength=(last - first + 1) * _BLOCK).reshape(-1, _BLOCK)
+            for number in np.flatnonzero(counts.any(axis=1)).tolist():
+                self._block(first + number)[:] += counts[number]
         self._total += count
         self._max = max(self._max, int(max(values) if isinstance(values, list) else values.max()))
 
