@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import zmq
 from zlab.checks import CheckFailed
 from zlab.faults import Drop
 from zlab.nodes import at_least, paced, padded, work
+from zlab.patterns.bstar import BinaryStar, SplitBrainError, State
 from zlab.patterns.freelance_one import ask
 from zlab.patterns.judging import all_hear, called, home, last_failure, node_of, received
 from zlab.patterns.lazy_pirate import asking, in_order
@@ -29,55 +29,6 @@ if TYPE_CHECKING:
     ZMQSocket = zmq.Socket[bytes]
 
 
-class State(StrEnum):
-    """What a server is, which it tells the other; to that, it is an event."""
-
-    PRIMARY = "primary"
-    """Waits for the other, and may become active."""
-    BACKUP = "backup"
-    """Waits for the other to be active."""
-    ACTIVE = "active"
-    """Answers clients, until its death."""
-    PASSIVE = "passive"
-    """Answers nobody, as long as the other lives."""
-
-
-VOTE = "vote"
-"""A client's request to a server that has not heard the other for two heartbeats."""
-
-NEXT: dict[tuple[State, str], State] = {
-    (State.PRIMARY, State.BACKUP): State.ACTIVE,
-    (State.PRIMARY, State.ACTIVE): State.PASSIVE,
-    (State.PRIMARY, VOTE): State.ACTIVE,
-    (State.BACKUP, State.ACTIVE): State.PASSIVE,
-    (State.PASSIVE, State.PRIMARY): State.ACTIVE,
-    (State.PASSIVE, State.BACKUP): State.ACTIVE,
-    (State.PASSIVE, VOTE): State.ACTIVE,
-}
-"""What a server becomes, from what it is and what happens; it stays as it is at all else."""
-FATAL = {(State.ACTIVE, State.ACTIVE), (State.PASSIVE, State.PASSIVE)}
-"""What a server must not be when the other is: nobody but a person can put that right."""
-
-
-class SplitBrainError(RuntimeError):
-    """Both servers are active, or both passive."""
-
-
-def after(state: State, event: str) -> State:
-    """What a server becomes.
-
-    Args:
-        state: what it is.
-        event: the other's state, or `VOTE`.
-
-    Raises:
-        SplitBrainError: it must not go on.
-    """
-    if (state, event) in FATAL:
-        raise SplitBrainError(f"both servers are {state}: stop both, and start the one that is to be active first")
-    return NEXT.get((state, event), state)
-
-
 @dataclass
 class Server:
     """One of the two; which one is told by the state that it begins in."""
@@ -88,27 +39,22 @@ class Server:
 
     def __call__(self, frontend: ZMQSocket, statepub: ZMQSocket, statesub: ZMQSocket) -> None:
         """Tell the other what it is, hear what the other is, and answer clients while it is active."""
-        state = self.begin
-        beat, expiry = time.monotonic(), time.monotonic() + 2 * self.heartbeat
+        star, beat = BinaryStar(self.begin, self.heartbeat), time.monotonic()
         poller = zmq.Poller()
         poller.register(frontend, zmq.POLLIN)
         poller.register(statesub, zmq.POLLIN)
         while True:
             ready = dict(poller.poll(max(0, round((beat - time.monotonic()) * 1000))))
             if statesub in ready:  # before a client may vote
-                peer = statesub.recv().decode(errors="replace")
-                if peer in {*State}:
-                    state, expiry = after(state, peer), time.monotonic() + 2 * self.heartbeat
+                star.hear(statesub.recv())
             elif frontend in ready:
                 *envelope, request = frontend.recv_multipart()
-                if time.monotonic() >= expiry:
-                    state = after(state, VOTE)
-                if state is State.ACTIVE:
+                if star.vote():
                     work(frontend, self.seconds)
                     reply = request.replace(b"request", b"reply", 1).ljust(len(request), b".")
                     frontend.send_multipart([*envelope, reply])
             if time.monotonic() >= beat:
-                statepub.send(state.encode())
+                statepub.send(b"%d" % star.state)
                 beat = time.monotonic() + self.heartbeat
 
 
@@ -131,6 +77,9 @@ class Client:
             while not ask(server, request, self.timeout):
                 server, other = other, server
                 work(server, self.settle)
+
+
+_ACTIVE = b"%d" % State.ACTIVE
 
 
 def part_and_kill(lab: Lab) -> None:
@@ -156,7 +105,7 @@ def one_is_active(lab: Lab) -> str:
     since_then = [p for p in replies if p.sent >= since]  # what the dead one has sent may come yet
     again = all_hear(since_then, clients)
     by = {node_of(p.sender) for p in received(since_then, *clients)}
-    states = [p for p in passages if p.sender.endswith(".statepub") and p.sent >= since and p.body == b"active"]
+    states = [p for p in passages if p.sender.endswith(".statepub") and p.sent >= since and p.body == _ACTIVE]
     if {node_of(p.sender) for p in states} != by:
         raise NotYet("nobody has said since the failure that it is active")
     return f"{again} replies since the last failure, by the {by.pop()} alone, and never two servers active."
@@ -173,7 +122,7 @@ def never_two_active(passages: Iterable[Passage], gone: Iterable[tuple[str, floa
         CheckFailed: one does.
     """
     gone = list(gone)
-    said = [p for p in passages if p.sender.endswith(".statepub") and p.body == b"active"]
+    said = [p for p in passages if p.sender.endswith(".statepub") and p.body == _ACTIVE]
     for before, now in pairwise(sorted(said, key=lambda p: p.sent)):
         one, other = node_of(before.sender), node_of(now.sender)
         if one != other and not any(node == one and before.sent <= at <= now.sent for node, at in gone):
@@ -192,7 +141,7 @@ def without_votes() -> Topology:
                     statesub.recv()
                 else:
                     active = True
-                    statepub.send(State.ACTIVE.encode())
+                    statepub.send(_ACTIVE)
                 if active and frontend.poll(round(self.heartbeat * 1000)):
                     *envelope, request = frontend.recv_multipart()
                     frontend.send_multipart([*envelope, request.replace(b"request", b"reply", 1)])
@@ -234,14 +183,14 @@ def binary_star(
           then the backup   +--------- ROUTER backup  PUB -+  |    |
                                               SUB ------------+----+
 
-    Look for the states that the two publish: ``primary`` and ``backup`` at first, then ``active`` and ``passive``.
+    Look for the states that the two publish: 1 (primary) and 2 (backup) at first, then 3 (active) and 4 (passive).
     Kill the active one: clients wait in vain, go to the other, and it is their request that makes it active. That a
     server does not hear the other is not enough: the line between the two may be broken, and with two active servers
     each client would see its own. If it comes to that, both end with an error. Restart the primary: it becomes passive,
     for the backup is active now. To give the service back, kill the backup.
 
-    The servers follow the state machine of the Guide's ``bstar`` class, and say its states by name. What the other
-    says is read before any request: a server that was held up must not take its own delay for the other's silence.
+    The servers follow the state machine of the Guide's ``bstar`` class, as ``clone_six`` does. What the other says is
+    read before any request: a server that was held up must not take its own delay for the other's silence.
 
     Args:
         clients: how many ask.
@@ -307,12 +256,12 @@ def _pair(
             *(
                 Node(
                     one,
-                    server(one, seconds, heartbeat),
+                    server(state, seconds, heartbeat),
                     frontend=ROUTER.bind(one, sndhwm=hwm, rcvhwm=hwm),
                     statepub=PUB.bind(f"{one}-state", sndhwm=hwm),
                     statesub=SUB.connect(f"{other}-state", rcvhwm=hwm, subscribe=""),
                 )
-                for one, other in ((State.PRIMARY, State.BACKUP), (State.BACKUP, State.PRIMARY))
+                for state, one, other in ((State.PRIMARY, "primary", "backup"), (State.BACKUP, "backup", "primary"))
             ),
         ],
     )
