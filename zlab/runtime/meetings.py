@@ -49,6 +49,11 @@ class Attempt:
         """Whether it may still carry something."""
         return self.disconnected is None
 
+    def by(self, told: float | None) -> float | None:
+        """When something was so, from when it was told: a message can have come while it was still being told."""
+        came = min((at for at in self.first.values() if at >= self.connecting), default=told)
+        return told if told is None or came is None else min(told, came)
+
     @property
     def why(self) -> str:
         """Why its handshake failed or it ended, as far as either side knows; or ""."""
@@ -91,8 +96,8 @@ class Meeting:
             link=link,
             number=attempt.number,
             connecting=attempt.connecting,
-            up=attempt.up,
-            handshake=attempt.handshake,
+            up=attempt.by(attempt.up),
+            handshake=attempt.by(attempt.handshake),
             subscribed=min(known, default=None),
             first_message=first,
             disconnected=attempt.disconnected,
