@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zlab
-from zlab.cli.listing import markdown
+from zlab.cli.listing import markdown, options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -91,3 +91,7 @@ def test_the_changelog_has_one_sentence_a_line():
     for entry in entries:
         assert entry.endswith(".")
         assert not re.search(r"\. [A-Z]", entry), entry
+
+
+def test_the_table_of_options_is_generated():
+    assert options() in README, "run zlab list --options, and put what it prints in the place of the table"

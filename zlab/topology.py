@@ -140,6 +140,7 @@ class Topology:
     Args:
         name: what the topology is called, shown above its picture.
         nodes: the nodes; their names differ.
+        io_threads: how many I/O threads each context has that a lab makes for it (man page ``zmq_ctx_set``).
 
     Raises:
         TopologyError: two nodes of one name, an endpoint that nobody binds or that two bind,
@@ -155,9 +156,14 @@ class Topology:
         ['source.out → sink.inbox']
     """
 
-    def __init__(self, name: str, nodes: Iterable[Node] = ()) -> None:
+    io_threads: int = 1
+
+    def __init__(self, name: str, nodes: Iterable[Node] = (), *, io_threads: int = 1) -> None:
         """Check the nodes and derive the links."""
         _check_given(name, nodes)
+        if isinstance(io_threads, bool) or not isinstance(io_threads, int) or io_threads < 0:
+            raise TopologyError(f"topology {name!r}: io_threads={io_threads!r}: give zero or more threads")
+        self.io_threads = io_threads
         self.name = name
         self.nodes: tuple[Node, ...] = tuple(nodes)
         if not self.nodes:

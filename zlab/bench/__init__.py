@@ -23,14 +23,17 @@ def main(argv: list[str] | None = None) -> int:
     import zmq
 
     import zlab
-    from zlab.bench import dashboard, scale, throughput
+    from zlab.bench import copying, dashboard, scale, throughput
     from zlab.bench.jupyter import NotMeasurableError
 
     versions = f"zlab {zlab.__version__}, pyzmq {zmq.__version__}, libzmq {zmq.zmq_version()}"
     print(f"{versions}, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n")
     figures: dict[str, list[dict[str, object]]] = {}
     try:
-        if options.ui:
+        if options.copy:
+            measured = copying.print_table(options.transport or _TRANSPORTS, seconds=options.seconds / 4)
+            figures["copying"] = [asdict(line) for line in measured]
+        elif options.ui:
             figures["dashboard"] = [asdict(line) for line in dashboard.print_table()]
         else:
             transports = options.transport or _TRANSPORTS
@@ -65,6 +68,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=["push-pull", "fan-out", "broker", "scale"], action="append")
     parser.add_argument("--nodes", type=int, action="append", help="size of a lab, in tens (default 10, 100 and 500)")
     parser.add_argument("--ui", action="store_true", help="the dashboard instead, in JupyterLab and headless Chromium")
+    parser.add_argument("--copy", action="store_true", help="from which size on copy=False is worth it, instead")
     parser.add_argument("--json", type=Path, default=Path("artifacts/bench.json"), help="where the figures go")
     options = parser.parse_args(argv)
     if options.pairs is None:

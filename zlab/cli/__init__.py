@@ -63,8 +63,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="show what JupyterLab and the kernels log")
     parser.set_defaults(do=_open)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    listing = commands.add_parser("list", help="list the patterns", description="List the patterns.")
+    listing = commands.add_parser("list", help="list the patterns", description="List the patterns, or the options.")
     listing.add_argument("--markdown", action="store_true", help="as the table in README.md")
+    listing.add_argument("--options", action="store_true", help="the socket options, as the table in README.md")
     listing.set_defaults(do=_list)
     doctor = commands.add_parser(
         "doctor",
@@ -134,7 +135,10 @@ def _open(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     from zlab.cli import listing
 
-    print(listing.markdown() if options.markdown else listing.lines(), end="" if options.markdown else "\n")
+    if options.options:
+        print(listing.options(), end="")
+    else:
+        print(listing.markdown() if options.markdown else listing.lines(), end="" if options.markdown else "\n")
     return 0
 
 

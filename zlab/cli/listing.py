@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 HEAD = "| `zlab.patterns.` | in the Guide | sockets | what to see | what to try | RFC |\n|---|---|---|---|---|---|\n"
 
+OPTIONS = "| `zlab.options.` | in ZeroMQ | what to see | what to try |\n|---|---|---|---|\n"
+
 
 def patterns() -> dict[str, Pattern[...]]:
     """All patterns by name, in the order in which they are taught."""
@@ -37,6 +39,18 @@ def lines() -> str:
 def markdown() -> str:
     """The table of README.md."""
     return HEAD + "".join(_row(pattern) for pattern in patterns().values())
+
+
+def options() -> str:
+    """The table of options in README.md."""
+    from zlab import options
+
+    rows = []
+    for name in options.__all__:
+        guide = getattr(options, name).guide
+        over = "" if guide.transports == TRANSPORTS else f" ({' and '.join(guide.transports)})"
+        rows.append(f"| `{name}` | {guide.title}{over} | {guide.see} | {guide.failure} |\n")
+    return OPTIONS + "".join(rows)
 
 
 def _row(pattern: Pattern[...]) -> str:

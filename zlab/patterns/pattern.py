@@ -80,7 +80,7 @@ class Pattern(Generic[P]):
 
     def __repr__(self) -> str:
         """Name it, with its knobs."""
-        return f"zlab.patterns.{self.__name__}{inspect.signature(self)}"
+        return f"{self.__module__.rpartition('.')[0]}.{self.__name__}{inspect.signature(self)}"
 
     @property
     def sockets(self) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class Life:
         recordings: Recordings,
         connections: Connections,
         shared: zmq.Context[Any] | None,
+        io_threads: int,
         report: Report,
     ) -> None:
         """Make the sockets and set their options; they bind and connect after, all nodes in turn.
@@ -68,7 +69,7 @@ class Life:
         self._report = report
         self.sockets: dict[str, ProbedSocket[Any]] = {}
         self._shared = shared
-        self._context: zmq.Context[Any] = shared if shared is not None else zmq.Context()
+        self._context: zmq.Context[Any] = shared if shared is not None else zmq.Context(io_threads)
         self._terminator: threading.Thread | None = None
         self._closing = threading.RLock()
         self._over = threading.RLock()  # guards the step from running to over

@@ -48,6 +48,7 @@ class RunningNode:
         world: World,
         connections: Connections,
         shared: zmq.Context[Any] | None,
+        io_threads: int,
         report: Report,
         altered: Altered,
     ) -> None:
@@ -67,7 +68,7 @@ class RunningNode:
         self._recordings = recordings
         self._world = world
         self._connections = connections
-        self._shared = shared
+        self._shared, self._io_threads = shared, io_threads
         self._report = report
 
     def open(self) -> None:
@@ -83,6 +84,7 @@ class RunningNode:
             recordings=self._recordings,
             connections=self._connections,
             shared=self._shared,
+            io_threads=self._io_threads,
             report=self._report,
         )
         for name, key in names.items():

@@ -109,7 +109,7 @@ class Run:
         self.chaoses: list[Chaos] = []
         self.connections = Connections(topology, self.endpoints, began=self.began, say=self._say, node=self._seen)
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
-        self._shared: zmq.Context[Any] | None = zmq.Context() if inproc else None
+        self._shared: zmq.Context[Any] | None = zmq.Context(topology.io_threads) if inproc else None
         self.nodes = {
             node.name: RunningNode(
                 node,
@@ -118,6 +118,7 @@ class Run:
                 world=self.world,
                 connections=self.connections,
                 shared=self._shared,
+                io_threads=topology.io_threads,
                 report=self.report,
                 altered=self.disturbances.altered,
             )
