@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from zlab import checks, faults, nodes, patterns
+from zlab import checks, faults, nodes
 from zlab.lab import Lab, run
 from zlab.sockets import (
     CHANNEL,
@@ -31,7 +31,7 @@ from zlab.topology import Node, Topology
 from zlab.watched import Context, Watched, trace, watch
 
 if TYPE_CHECKING:
-    from zlab import options
+    from zlab import options, patterns
 
 __version__ = "0.1.0"
 
@@ -44,9 +44,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import the options when they are first asked for: `import zlab` stays light."""
-    if name == "options":
+    """Import the patterns and the options, which are many files, when they are first asked for."""
+    if name in {"options", "patterns"}:
         from importlib import import_module
 
-        return import_module("zlab.options")
+        return import_module(f"zlab.{name}")
     raise AttributeError(f"module 'zlab' has no attribute {name!r}")
