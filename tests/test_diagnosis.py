@@ -29,8 +29,8 @@ for module in pkgutil.iter_modules(corpus.__path__):
     importlib.import_module(f"corpus.{module.name}")
 
 PATTERNS = [getattr(zlab.patterns, name) for name in zlab.patterns.__all__]
-ENOUGH = 3.0  # seconds in which a false alarm would come
-AT_ONCE = 8  # labs side by side
+ENOUGH = 2.8  # seconds in which a false alarm would come
+AT_ONCE = 10  # labs side by side
 KNOWN = {mistake.name: mistake for mistake in MISTAKES}
 
 
