@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zmq
+from nbclient import NotebookClient
+from traitlets.config import Config
 
 import zlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from nbformat import NotebookNode
 
 TRANSPORTS = ("inproc", "ipc", "tcp")
 LIMIT = 15.0
@@ -87,3 +91,15 @@ def one_way(
             zlab.Node("receiver", receive, inbox=inbox.connect("link", rcvhwm=hwm, **extra)),
         ],
     )
+
+
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells of a notebook; over ipc, for whoever tests beside it may take the ports that a kernel was given."""
+    with tempfile.TemporaryDirectory(prefix="k") as short:
+        NotebookClient(
+            notebook,
+            timeout=60,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            config=Config(KernelManager={"transport": "ipc", "ip": f"{short}/k"}),
+        ).execute()

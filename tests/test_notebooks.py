@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from labs import execute
 from nbstripout import strip_output
 
 import zlab
@@ -119,7 +119,7 @@ def test_it_runs_from_top_to_bottom(path, tmp_path):
     notebook = read(path)
     check = nbformat.v4.new_code_cell("zlab.checks.accounted(lab)")
     notebook.cells.insert(-1, check)  # before the lab is stopped
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    execute(notebook, tmp_path)
     dashboard = next(cell for cell in notebook.cells if cell.cell_type == "code" and BEGINS.search(cell.source))
     (shown,) = [output for output in dashboard.outputs if output.output_type == "execute_result"]
     assert "image/svg+xml" in shown.data

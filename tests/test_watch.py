@@ -16,8 +16,7 @@ import pytest
 import zmq
 import zmq.asyncio
 import zmq.utils.monitor
-from labs import eventually, leaving_nothing
-from nbclient import NotebookClient
+from labs import eventually, execute, leaving_nothing
 from zmq.devices import ThreadProxy
 
 import zlab
@@ -598,7 +597,7 @@ print(sorted(lab.sockets().index))
 lab.stop()
 """
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    execute(notebook, tmp_path)
     assert notebook.cells[0].outputs[0].text == "['main-2.inbox', 'main.out']\n"
 
 

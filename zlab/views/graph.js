@@ -219,6 +219,11 @@ function placeNames(graph, lanes, boxes, unit) {
       }
       if (most >= 11) break;
     }
+    const home = boxes[[...hubs][0]];
+    for (const far of most < 9 ? [9, -9, 23, -23, 37, -37] : []) { // beneath or above the card of who binds, if all else is taken
+      const y = home.y + Math.sign(far) * home.h / 2 + far * unit;
+      if (room(home.x, y) >= 9) { best = [home.x, y]; break; }
+    }
     const [x, y] = best;
     taken.push([x, y, half]);
     return { name, x, y };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 _SLOT = 13.0
 _MARGIN = 14.0
 _CLEAR = 11.0  # from the middle of a name to the next lane
+_NARROW = 9.5  # as near as it may be: what has less room is not named
 _ALONG = (16, 19, 13, 22, 10, 25, 7, 28, 4)  # of 32 steps from the socket that binds: in the middle, or a little aside
 _ACROSS = tuple(side * far for far in (12, 17, 20, 24, 28, 32, 38, 44, 50, 56, 68, 80) for side in (-1, 1))
+_ELSEWHERE = tuple(sorted({*range(2, 31)} - {*_ALONG}, key=lambda k: abs(k - 16)))  # where lanes are many
+_BESIDE = (9, 23, 37)  # beneath or above the card of the socket that binds, if all else is taken
+_FURTHER = tuple(side * far for far in range(11, 101, 3) for side in (-1, 1))
 _MOST_NAMES = 60
 SUM = 12.0
 """How far above its lane the sum of many links stands."""
@@ -63,7 +68,7 @@ def lanes(drawing: Drawing, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
 def names(drawing: Drawing, cards: Mapping[str, Card], drawn: Sequence[Lane]) -> list[tuple[str, Point]]:
     """What the endpoints are called and where that is centred: amid their lanes, on none of them and on no card.
 
-    Of very many endpoints none is named: their names would hide the lanes.
+    Of very many endpoints none is named: their names would hide the lanes. Nor is one whose name has no room.
     """
     together: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for i, bundle in enumerate(drawing.bundles):
@@ -83,16 +88,25 @@ def names(drawing: Drawing, cards: Mapping[str, Card], drawn: Sequence[Lane]) ->
     for own in together.values():
         bundle = drawing.bundles[own[0]]
         mean = np.mean([ways[i] if drawing.bundles[i].binds[0] else ways[i][::-1] for i in own], axis=0)
-        middle = [(float(mean[k][0]), float(mean[k][1])) for k in _ALONG]
-        places = [(x, y + across) for x, y in middle for across in _ACROSS if top - 6 <= y + across <= bottom + 6]
-        best, most = middle[0], -1.0
+        amid = (
+            (float(mean[k][0]), float(mean[k][1]) + across)
+            for steps, far in ((_ALONG, _ACROSS), (_ALONG + _ELSEWHERE, _FURTHER))
+            for k in steps
+            for across in far
+            if top - 6 <= mean[k][1] + across <= bottom + 6
+        )
+        home = cards[bundle.source if bundle.binds[0] else bundle.target]
+        beside = ((home.x, home.y + side * (home.height / 2 + far)) for far in _BESIDE for side in (1, -1))
+        places = chain(amid, beside)
+        best, most = (0.0, 0.0), 0.0
         for place in places:  # the first of those that are good enough
             room = _room(place, half=_half(bundle.label), ways=ways, cards=cards, taken=[*sums, *placed])
             if room > most:
                 best, most = place, room
             if most >= _CLEAR:
                 break
-        placed.append((bundle.label, best))
+        if most >= _NARROW:
+            placed.append((bundle.label, best))
     return placed
 
 

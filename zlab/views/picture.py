@@ -78,6 +78,8 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
             f'font-size="12"><text x="8" y="25" fill="{_FAINT}">{escape(topology.name)}: no socket yet</text></svg>'
         )
     left, right = min(c.x - c.width / 2 for c in place.values()), max(c.x + c.width / 2 for c in place.values())
+    bends = [lane.at(k / 8)[0] for lane in lanes(drawing, place) for k in range(9)]  # some lanes go round a card
+    left, right = min(left, *bends), max(right, *bends)
     top, bottom = min(c.y - c.height / 2 for c in place.values()), max(c.y + c.height / 2 for c in place.values())
     x, y = left - _MARGIN, top - _MARGIN - 20
     width, height = right - x + _MARGIN, bottom - y + _MARGIN
@@ -194,7 +196,7 @@ def _card(item: Item, card: Card, figures: NodeFigures | None) -> Iterator[str]:
     )
     shown = escape(_middle(item.name, int((card.width - 20) / 6.8)))
     yield _line(x + 12, card.y - 10, shown, ink, bold=True)
-    yield _line(x + 12, card.y + 5, escape(_cut(item.types, int((card.width - 20) / 5.6))), palette.LIGHT.soft)
+    yield _line(x + 12, card.y + 5, escape(_cut(item.types, int((card.width - 20) / 6.6))), palette.LIGHT.soft)
     if figures:
         yield _line(x + 12, card.y + 20, f"{SIGN[figures.state]} {figures.state}", colour)
     yield "</g>"
@@ -212,7 +214,7 @@ def _group(item: Item, card: Card, figures: Sequence[NodeFigures]) -> Iterator[s
             f'rx="8" fill="#fff" stroke="{_FAINT if aside else edge}" stroke-width="1.4"/>'
         )
     yield _line(x + 12, y + 26, escape(_middle(item.name, int((card.width - 28) / 6.8))), palette.LIGHT.ink, bold=True)
-    types = _cut(f"{len(item.members):,} nodes · {item.types}", int((card.width - 28) / 5.6))
+    types = _cut(f"{len(item.members):,} nodes · {item.types}", int((card.width - 28) / 6.6))
     yield _line(x + 12, y + 42, escape(types), palette.LIGHT.soft)
     for k, state in enumerate([state for state in (*_GRAVE, *NodeState) if states[state]][:2]):
         shown = f"{SIGN[state]} {states[state]:,} {state}"

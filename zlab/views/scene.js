@@ -37,7 +37,7 @@ class Scene {
     const scale = Math.min(camera.most, (camera.height - 2 * ROOM) / (own.bottom - own.top));
     const stretch = across && !frames.length ? Math.min(2.1, Math.max(1, ((camera.width - 90) / scale - card) / across)) : 1;
     this.boxes = nodes.map(({ home: { x, y, w, h } }) => ({ x: x * stretch, y, w, h }));
-    this.home = this.extent();
+    this.home = bounds([...this.boxes, ...frames]);
     nodes.forEach((item, i) => { if (moved[item.name]) Object.assign(this.boxes[i], this.roaming(this.boxes[i], ...moved[item.name])); });
     this.arrange();
   }
@@ -56,7 +56,11 @@ class Scene {
   // What there is, as it was laid out and as it stands.
   own() { return bounds([...this.fold.nodes.map((item) => item.home), ...this.fold.frames]); }
 
-  extent() { return bounds([...this.boxes, ...this.fold.frames]); }
+  extent() {
+    const { left, right, top, bottom } = bounds([...this.boxes, ...this.fold.frames]), lanes = this.lanes;
+    const far = (side, pick, edge) => lanes.reduce((most, lane) => pick(most, lane[side]), edge); // some go round a card
+    return { left: far("left", Math.min, left), right: far("right", Math.max, right), top: far("top", Math.min, top), bottom: far("bottom", Math.max, bottom) };
+  }
 
   // A card that is dragged stays on the stage, and no farther from the others than the picture is wide and high.
   within(camera, box, x, y) {
