@@ -69,17 +69,17 @@ def test_nothing_is_lost_of_a_program_that_grows():
 def test_the_last_ticks_are_all_kept_and_ever_fewer_back_to_the_start():
     made = past(ticks(800))
     kept = made.kept
-    assert kept.end - kept.dense == pytest.approx(39.9)
+    assert kept.end - kept.dense == pytest.approx(29.9)
     assert (kept.begin, kept.whole) == (0.0, True)
     assert made.at(770.34)[0].at == pytest.approx(770.3)
     assert 0 <= 700.0 - made.at(700.0)[0].at <= 5
     assert 0 <= 100.0 - made.at(100.0)[0].at <= 50
-    assert len(made) == 600
+    assert len(made) == 400
 
 
 def test_it_takes_no_more_room_after_its_first_minute():
     minute, hour = past(ticks(61)), past(ticks(1800))
-    assert len(minute) == len(hour) == 600
+    assert len(minute) == len(hour) == 400
     assert hour.size <= 1.02 * minute.size  # later figures have more digits
 
 

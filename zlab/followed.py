@@ -85,7 +85,7 @@ class Followed:
         that this hop may follow from. ``fault`` is ``drop`` where a fault let it go no further, and ``duplicate`` where
         a fault sent it once more: a row of its own, which bears the same number.
 
-        The last 2,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
+        The last 1,000 hops are kept, with ``trace="full"`` 100,000: ``attrs["let_go"]`` counts the older
         ones, ``attrs["sampling"]`` is n where about one message in n is traced now.
         """
         snapshot, _ = self._fresh()

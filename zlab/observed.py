@@ -227,7 +227,7 @@ class Observed(Followed):
     def at(self, seconds: float) -> Picture:
         """Everything as it stood then: the last tick that is kept at or before that moment; its ``at`` tells which.
 
-        The last 400 ticks (40 seconds) are all kept, and 200 of those before, the farther apart the older
+        The last 300 ticks (30 seconds) are all kept, and 100 of those before, the farther apart the older
         they are, back to the start; fewer where these would take more than 64 MB.
 
         Args:

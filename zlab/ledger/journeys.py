@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zlab.recording import Recording, Trace
     from zlab.topology import Topology
 
-HOP_LIMIT = 2_000
+HOP_LIMIT = 1_000
 """Hops that are remembered; older ones are let go."""
 _TABLES = 50  # that they are kept in, at least: what the oldest has let go of is kept until the last of it goes
 _LITTLE = 1_000  # hops below which the next tick's are written behind them, at the most

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from zlab.ledger.snapshot import Flight, Snapshot
     from zlab.topology import Topology
 
-TICKS = 600
-"""Ticks that are kept: as many as come in the first minute, so that a lab which has run for one grows no more."""
-DENSE = 400
+TICKS = 400
+"""Ticks that are kept: fewer than come in the first minute, so that a lab which has run for one grows no more."""
+DENSE = 300
 """The last ticks, which are all kept; those before stand the farther apart, the older they are."""
 MOST = 64_000_000
 """Bytes that the past of one lab may take, however large it is; beyond, fewer ticks are kept."""
