@@ -19,6 +19,7 @@ def one_of_two_is_slow(stage):
             bound.set()
             ready.wait(10)
             for number in range(40):
+                stage.rest(0.005)  # a PUSH that sends without a pause sees who has connected a millisecond later
                 tasks.send(b"%d" % number)
             stage.over.wait(20)
 
