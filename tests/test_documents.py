@@ -38,10 +38,10 @@ def test_the_two_commands_stand_with_their_twins():
     setup = "python3 -m venv .venv && .venv/bin/pip install -e "
     assert [block.strip() for block in blocks("")] == [
         f"{setup}. && .venv/bin/zlab",
-        f'{setup}".[test]" && .venv/bin/pytest -n 3',
+        f'{setup}".[test]" && .venv/bin/pytest -n 2',
     ]
     assert "`uv run zlab`" in README
-    assert "`uv run --extra test pytest -n 3`" in README
+    assert "`uv run --extra test pytest -n 2`" in README
 
 
 def test_the_first_example_has_six_lines_and_works():

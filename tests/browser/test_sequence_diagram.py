@@ -44,8 +44,9 @@ def test_arrows_appear_search_finds_one_and_a_click_tells_its_frames(clean: Clea
 
         # What is found is in the middle of the picture: the pointer meets it between the lines of its nodes.
         box = stage.bounding_box()
-        for y in range(60, int(box["height"]) - 30, 4):
+        for y in 3 * [*range(60, int(box["height"]) - 30, 4)]:
             seen.page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + y)
+            seen.page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
             if stage.get_by_role("tooltip").is_visible():
                 seen.page.mouse.down()
                 seen.page.mouse.up()
