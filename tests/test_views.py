@@ -328,6 +328,8 @@ def test_a_program_that_is_watched_grows_in_its_dashboard():
     named = [trace.name for trace in figure.data if trace.visible is not False]
     assert (len(named), named[-2:]) == (len(pipeline.links) + 2, ["p50", "p99"])
     assert "no socket yet" in svg(Topology.observed("program", ()))
+    alone = zlab.Node("publisher", lambda out: out.send(b""), out=zlab.PUB.bind("tcp://127.0.0.1:*"))
+    assert "publisher" in svg(Topology.observed("program", [alone]))  # whom nobody faces yet
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.__name__)

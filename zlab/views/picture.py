@@ -79,7 +79,7 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
         )
     left, right = min(c.x - c.width / 2 for c in place.values()), max(c.x + c.width / 2 for c in place.values())
     bends = [lane.at(k / 8)[0] for lane in lanes(drawing, place) for k in range(9)]  # some lanes go round a card
-    left, right = min(left, *bends), max(right, *bends)
+    left, right = min([left, *bends]), max([right, *bends])
     top, bottom = min(c.y - c.height / 2 for c in place.values()), max(c.y + c.height / 2 for c in place.values())
     x, y = left - _MARGIN, top - _MARGIN - 20
     width, height = right - x + _MARGIN, bottom - y + _MARGIN
