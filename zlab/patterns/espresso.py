@@ -87,10 +87,10 @@ def _letters(socket: Socket) -> tuple[str | bytes, ...]:
 def overheard() -> Topology:
     """PUB in the place of PAIR: what the listener has no room for is dropped, and nobody is told."""
     topology = espresso(rate=1000)
-    sockets = {**topology["espresso"].sockets, "pipe": PUB.bind("inproc://pipe", sndhwm=5)}
+    sockets = {**topology["espresso"].sockets, "pipe": PUB.bind("inproc://pipe", sndhwm=1)}
     changed = {
         "espresso": Node("espresso", espresso_machine, **sockets),
-        "listener": Node("listener", listener, pipe=SUB.connect("inproc://pipe", rcvhwm=5, subscribe="")),
+        "listener": Node("listener", listener, pipe=SUB.connect("inproc://pipe", rcvhwm=1, subscribe="")),
     }
     return Topology("overheard", [changed.get(node.name, node) for node in topology.nodes])
 
