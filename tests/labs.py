@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,11 +33,18 @@ def eventually(condition: Callable[[], object], limit: float = LIMIT) -> None:
         threading.Event().wait(0.01)
 
 
-def belongings() -> tuple[int, set[str], set[str]]:
+def belongings() -> tuple[list[str], set[str], set[str]]:
     """Open files, zlab's threads, and zlab's files."""
     threads = {t.name for t in threading.enumerate() if t.name.startswith("zlab")}
     paths = {path.name for path in Path(tempfile.gettempdir()).glob("zlab-*")}
-    return sum(1 for _ in Path("/proc/self/fd").iterdir()), threads, paths
+    return sorted(map(_file, Path("/proc/self/fd").iterdir())), threads, paths
+
+
+def _file(fd: Path) -> str:
+    try:
+        return str(fd.readlink()).partition(":[")[0]
+    except FileNotFoundError:  # closed meanwhile, as the one that lists them is
+        return "closed"
 
 
 @contextmanager
@@ -45,12 +53,18 @@ def leaving_nothing() -> Iterator[None]:
     zmq.Context.instance()  # pyzmq's own, which it keeps
     files, threads, paths = belongings()
     yield
+    left: dict[str, object] = {}
 
     def gone() -> bool:
         now = belongings()
-        return now[0] <= files and now[1] <= threads and now[2] <= paths
+        left["files"] = Counter(now[0]) - Counter(files) if len(now[0]) > len(files) else None
+        left["threads"], left["paths"] = now[1] - threads, now[2] - paths
+        return not any(left.values())
 
-    eventually(gone)
+    try:
+        eventually(gone)
+    except AssertionError as error:
+        raise AssertionError(f"left behind: {left}") from error
 
 
 def sending(*bodies: bytes) -> Callable[..., None]:

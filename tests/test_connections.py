@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from contextlib import closing
@@ -13,6 +14,7 @@ import zmq
 from labs import LIMIT, TRANSPORTS, eventually, idle, leaving_nothing, one_way, receiving
 
 import zlab
+from zlab.runtime.arrival import facing, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -319,3 +321,14 @@ def test_waiting_for_what_cannot_be_is_refused() -> None:
     with pytest.raises(RuntimeError, match="the lab is stopped"):
         lab.wait_ready()
     assert list(lab.connections()["stage"]) == ["disconnected"]
+
+
+def test_a_connection_whose_number_is_that_of_another_file_by_now_leaves_nothing_open() -> None:
+    reader, writer = os.pipe()
+    try:
+        with leaving_nothing():
+            assert facing(reader, [writer]) == (writer,)
+            assert unsent(reader)  # nobody can say
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -199,7 +199,12 @@ def _received(fd: int, other: int) -> bool:
 
 
 def _copy(fd: int) -> socket.socket:
-    return socket.socket(fileno=os.dup(fd))
+    copy = os.dup(fd)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:  # the connection has ended, and its number is that of another file by now
+        os.close(copy)
+        raise
 
 
 def _peer(fd: int) -> object:
