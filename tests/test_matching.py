@@ -17,7 +17,7 @@ from zlab.ledger import held, pairing
 from zlab.ledger.grouping import grouped, runs
 from zlab.ledger.journeys import Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import Matcher
+from zlab.ledger.matching import LONGEST_HOLD, Matcher
 from zlab.ledger.pairing import Arrivals, Offers, pair
 from zlab.ledger.ways import Ways
 from zlab.recording import Batch, Direction, Filter, Recording, Trace
@@ -342,6 +342,31 @@ def test_where_messages_went_untraced_equal_bodies_are_marked_and_their_latency_
     bench.journeys.take(worked)
     assert worked.matches.sure.tolist() == [False]
     assert [hop.crossing.ambiguous for hop in bench.journeys.hops()] == [True, False]
+
+
+def test_what_came_waits_until_its_send_is_written_down_and_no_longer_than_that() -> None:
+    bench = Bench(line())
+    a, c = (r for r in bench.out if r.name in {"a.out", "c.out"})
+    one, three = (r for r in bench.into if r.name in {"c.inbox", "e.inbox"})
+    send, came = Trace(10, SEND, 1, 7, 3, b"", (), 11), Trace(20, RECV, 1, 7, 3, b"", ())
+    passed, arrived = Trace(30, SEND, 1, 7, 3, b"", (), 31), Trace(40, RECV, 1, 7, 3, b"", ())
+    bench.arrays.wait_for(10)
+    early = {one: Batch([came]), c: Batch([passed]), three: Batch([arrived])}
+    (worked,) = bench.arrays.match(early, 1000, full=True)
+    assert not len(worked.matches)
+    bench.arrays.wait_for(0)
+    (worked,) = bench.arrays.match({a: Batch([send])}, 2000, full=True)
+    bench.journeys.take(worked)
+    assert worked.matches.received.tolist() == [20, 40]
+    assert [(hop.crossing.message, hop.crossing.hop) for hop in bench.journeys.hops()] == [(1, 1), (1, 2)]
+
+    never = Trace(2000, RECV, 2, 8, 3, b"", ())  # from somebody who traces nothing, while a send is blocked for long
+    bench.arrays.wait_for(1500)
+    (worked,) = bench.arrays.match({one: Batch([never])}, 3000, full=True)
+    assert bench.arrays.under_way()[bench.arrays.lives.number(one)]
+    (worked,) = bench.arrays.match({}, 2001 + LONGEST_HOLD, full=True)
+    assert not bench.arrays.under_way()[bench.arrays.lives.number(one)]
+    assert not len(worked.matches)
 
 
 def test_too_many_are_let_go_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

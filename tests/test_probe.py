@@ -5,6 +5,8 @@ from __future__ import annotations
 import array
 import socket as sockets
 import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -167,6 +169,30 @@ def test_what_is_refused_is_counted_and_raised() -> None:
         counts = lonely._recording.counts()
         assert (counts.sent, counts.refused) == (0, 2)
         lonely.close()
+
+
+@pytest.mark.parametrize("mask", [0, None], ids=["traced", "untraced"])
+@pytest.mark.parametrize("rich", [True, False], ids=["with frames", "at full rate"])
+def test_it_is_known_since_when_a_send_is_not_written_down(mask: int | None, rich: bool) -> None:
+    with Ends(zmq.PUSH, zmq.PULL) as ends:
+        ends.sent.watch(mask, False, rich)
+        ends.a.send(b"in time")
+        ends.a.send_multipart([b"in", b"time"])
+        assert ends.sent.meter.entered == 0
+        with suppress(zmq.Again):
+            while True:
+                ends.a.send(b"refused", zmq.NOBLOCK)
+        assert ends.sent.meter.entered == 0
+        ends.sent.watch(mask, False, rich)  # its room may be full
+        before = time.perf_counter_ns()
+        blocked = threading.Thread(target=ends.a.send, args=(b"blocked",), daemon=True)
+        blocked.start()
+        eventually(lambda: ends.sent.meter.inside)
+        entered = ends.sent.meter.entered
+        assert before < entered < time.perf_counter_ns() if mask is not None else entered == 0
+        while blocked.is_alive():
+            ends.b.recv()
+        assert ends.sent.meter.entered == 0
 
 
 def test_a_probed_socket_is_a_socket() -> None:

@@ -139,6 +139,8 @@ class Meter(Protocol):
     """The thread that last sent or received on it, as ``threading.get_ident`` names it; 0 before the first time."""
     inside: int
     """0, or while its thread is inside libzmq 1 for send and 2 for recv."""
+    entered: int
+    """When the send began that is traced and not written down yet, in nanoseconds; 0 where there is none."""
     overflowed: bool
     """Whether messages went untraced because the buffer was full."""
     out_of_step: int
@@ -154,6 +156,7 @@ class _Unmetered:
 
     thread: int = 0
     inside: int = 0
+    entered: int = 0
     overflowed: bool = False
     out_of_step: int = 0
 

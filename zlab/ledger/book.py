@@ -205,6 +205,7 @@ class Book:
         if reading.gap:
             self._matcher.miss(now)
         flights: list[Flight] = []
+        self._matcher.wait_for(reading.entered)
         for worked in self._matcher.match(reading.traces, now, full=reading.full, last=reading.stopped):
             self.let_go += worked.let_go
             self._subscribers.learn(worked.matches, self._matcher.filters)

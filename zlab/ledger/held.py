@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.grouping import spread
 from zlab.ledger.worked import Traced
 from zlab.recording import LEAN, Direction
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from zlab.ledger.columns import Flags
     from zlab.ledger.lives import Lives
+    from zlab.ledger.ways import Ways
+    from zlab.ledger.worked import Offered
     from zlab.recording import Batch, Recording, Trace
 
 HELD_LIMIT = 1_500_000
@@ -28,13 +31,14 @@ _LITTLE = 1_000  # traces of a socket that are put together with those of others
 class Held:
     """Traces by direction, in tables that are each in the order of time."""
 
-    def __init__(self, lives: Lives) -> None:
+    def __init__(self, lives: Lives, ways: Ways) -> None:
         """Hold nothing.
 
         Args:
             lives: numbers the sockets.
+            ways: tells which of them face each other.
         """
-        self._lives = lives
+        self._lives, self._ways = lives, ways
         self.tables: tuple[list[Traced], list[Traced]] = [], []
         """Of what was sent, and of what was received."""
 
@@ -73,6 +77,27 @@ class Held:
         cut = min([limit, *(max(first + 1, int(table.time[PART])) for table in tables if len(table) > PART)])
         sent, came = (_due(held, cut) for held in self.tables)
         return sent, came, cut == limit
+
+    def first_unsent(self, since: int, limit: int, under_way: Offered) -> int:
+        """When the first message came that nobody has written down as sent, between two times in nanoseconds.
+
+        Args:
+            since: what came before is not looked at.
+            limit: nor what came from then on; given back where there is none.
+            under_way: what was written down before and has not come yet.
+        """
+        self._ways.settle()
+        sent, received = self.tables
+        out, into, socket = self._ways.lane_out, self._ways.lane_in, self._lives.socket
+        known = [under_way.key ^ spread(out[under_way.socket])]
+        known += [table.key ^ spread(out[socket[table.life]]) for table in sent]
+        for table in received:
+            rows = slice(*np.searchsorted(table.time, (since, limit)))
+            came = table.key[rows] ^ spread(into[socket[table.life[rows]]])
+            alone = np.flatnonzero(~np.isin(came, np.concatenate(known)))
+            if alone.size:
+                limit = int(table.time[rows][alone[0]])
+        return limit
 
     def mark(self, used: Flags) -> None:
         """Mark the lives of which something is held, by number."""

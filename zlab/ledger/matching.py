@@ -41,6 +41,8 @@ PATIENCE = 30 * 10**9
 """Nanoseconds: what has not arrived by then is no longer looked for."""
 HOLD = 20 * 10**6
 """Nanoseconds that a trace is kept before it is worked on: a sender writes it down after the message has left."""
+LONGEST_HOLD = 500 * 10**6
+"""Nanoseconds that it is kept at the most, while what was received is still to be written down where it was sent."""
 
 
 class Matcher:
@@ -70,10 +72,10 @@ class Matcher:
         self._relays = relays
         self._sources: set[str] = set()
         self._targets: set[str] = set()
-        self._held = Held(self.lives)
+        self._held = Held(self.lives, self.ways)
         self._offered = Offered.empty()  # what is under way
         self._crossings = Crossings.empty()  # the same
-        self._hops = self._sent = self._doubt = 0
+        self._hops = self._sent = self._doubt = self._entered = 0
 
     def face(self, link: Link) -> None:
         """Learn of a link that has been discovered."""
@@ -90,6 +92,10 @@ class Matcher:
         """
         self._doubt = now + _DOUBT
 
+    def wait_for(self, entered: int) -> None:
+        """Learn when the first send began that has not been written down yet, in nanoseconds; 0: there is none."""
+        self._entered = entered
+
     # --- what comes in -------------------------------------------------------------------------
 
     def match(
@@ -104,6 +110,8 @@ class Matcher:
             last: whether nothing will follow, so that nothing is to be held back.
         """
         let_go, limit = self._held.add(batches), now if last else now - self._hold
+        if 0 < self._entered < limit and not last:
+            limit = max(now - LONGEST_HOLD, self._held.first_unsent(self._entered, limit, self._offered))
         whole = True
         while True:
             sends, came, over = self._held.take(limit)

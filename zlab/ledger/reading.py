@@ -53,5 +53,7 @@ class Reading:
     """Whether a person has paused the lab or slowed it down since the last tick."""
     barred: Mapping[int, bool] = field(default_factory=dict)
     """The links, by their places, whose handshake has failed each time; whether for good, and with what was queued."""
+    entered: int = 0
+    """When the first send began that may have left and was not written down, on the clock of the traces; 0: none."""
     gap: bool = False
     """Whether messages went untraced though all were to be traced."""

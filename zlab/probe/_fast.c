@@ -38,6 +38,7 @@ typedef struct {
     int inside;
     char fast, asking, announced, more, publishes, tracing, overflowed, steps;
     long long mask, limit;
+    long long entered; /* when the send began that is traced and not written down yet; 0 */
     PyObject *single, *several; /* what a publisher is asked for */
     PyObject *note;             /* writes down a publisher's traced message */
     PyObject *intruded;         /* told of a second thread before it enters */
@@ -237,7 +238,7 @@ static PyMethodDef Meter_methods[] = {
 static PyMemberDef Meter_members[] = {
     COUNT(sent), COUNT(more_sent), COUNT(sent_bytes), COUNT(refused), COUNT(swallowed), COUNT(copied),
     COUNT(received), COUNT(more_received), COUNT(received_bytes), COUNT(size_sent), COUNT(size_received),
-    COUNT(mask), COUNT(limit), FLAG(fast), FLAG(asking), FLAG(announced), FLAG(more), FLAG(publishes), FLAG(tracing),
+    COUNT(mask), COUNT(limit), COUNT(entered), FLAG(fast), FLAG(asking), FLAG(announced), FLAG(more), FLAG(publishes), FLAG(tracing),
     FLAG(overflowed), FLAG(steps), COUNT(out_of_step), OBJECT(first), OBJECT(single), OBJECT(several), OBJECT(note),
     OBJECT(intruded),
     {"thread", T_ULONG, offsetof(Meter, thread), 0, NULL},
@@ -498,11 +499,12 @@ send(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
         return NULL;
     meter->thread = PyThread_get_thread_ident();
     if (meter->tracing)
-        began = now();
+        began = meter->entered = now();
     meter->inside = SENDING;
     result = PyObject_Vectorcall(self->raw, args, flags ? 3 : 2, NULL);
     meter->inside = NOWHERE;
     if (result == NULL) {
+        meter->entered = 0;
         if (!under_way(meter) && (!self->quiet || meter->steps))
             note_refusal(meter, !self->quiet);
         return NULL;
@@ -511,6 +513,7 @@ send(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
     meter->sent_bytes += size;
     meter->size_sent += size;
     if (flags & SNDMORE) {
+        meter->entered = 0;
         meter->more_sent++;
         if (!under_way(meter)) {
             Py_INCREF(data);
@@ -543,6 +546,7 @@ send(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
                 Meter_write(meter, began, done, meter->sent, key, size, 0, data);
         }
     }
+    meter->entered = 0;
     Py_XDECREF(first);
     return result;
 }

@@ -16,7 +16,7 @@ class PlainMeter:
         *("sent", "more_sent", "sent_bytes", "refused", "swallowed", "copied"),
         *("received", "more_received", "received_bytes", "size_sent", "size_received"),
         *("first", "thread", "inside", "fast", "asking", "announced", "more", "publishes", "tracing", "overflowed"),
-        *("mask", "limit", "single", "several", "note", "steps", "out_of_step", "intruded"),
+        *("entered", "mask", "limit", "single", "several", "note", "steps", "out_of_step", "intruded"),
     )
 
     sent: int
@@ -40,6 +40,8 @@ class PlainMeter:
     """The thread that last sent or received, as ``threading.get_ident`` names it; 0 before the first time."""
     inside: int
     """0, or 1 while it is inside libzmq's send, 2 inside its recv."""
+    entered: int
+    """When the send began that is traced and not written down yet, in nanoseconds; 0 where there is none."""
     fast: bool
     """Whether there is no reason to look closer than to count."""
     asking: bool

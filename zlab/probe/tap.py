@@ -235,7 +235,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         late: BaseException | None = None
         result = None
         done = 0
-        began = perf_counter_ns()
+        began = meter.entered = perf_counter_ns()
         meter.inside = _SENDING
         try:
             if routing_id is None and group is None:
@@ -254,15 +254,18 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             late = error
         finally:
             meter.inside = 0
+            if not done:
+                meter.entered = 0
         count_frame(size, more=has_more)
         meter.size_sent += size
         if named or rich:
             parts_sent.append(body if body is not None else bytes(data) if named or size <= SHOWN else _part(data))
-        if late is not None:
+        if late is not None:  # `done` was not reached: nobody waits for it to be written down
             raise late
         if meter.first is None and (publishes or has_more):
             meter.first = b"" if not publishes else body if body is not None else bytes(data)
         if has_more:
+            meter.entered = 0
             return result
         first, size = meter.first, meter.size_sent
         meter.first = None
@@ -273,6 +276,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             key = identified(parts_sent) if named else key_of_any(data)
             if not key & meter.mask:
                 note(began, done, key, size, first if publishes else None)
+        meter.entered = 0
         parts_sent.clear()
         return result
 

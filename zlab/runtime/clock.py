@@ -221,9 +221,11 @@ class Clock:
         overflowed = [r for r in live if r.meter.overflowed]
         for recording in overflowed:
             recording.meter.overflowed = False
+        # In this order: what comes while this thread waits between two of these lines must not seem to be whole.
+        clock, entered = time.perf_counter_ns(), min(filter(None, (r.meter.entered for r in live)), default=0)
         traces = {r: r.drain() for r in (*live, *retired)}
         self._hurried |= any(batch.hurried for batch in traces.values())
-        now, clock = time.perf_counter() - run.began, time.perf_counter_ns()
+        now = time.perf_counter() - run.began
         fresh, world = self._fresh_events(), run.world
         self._tuned = {node.name: run.nodes[node.name].knobs() for node in self.book.topology.nodes}
         reading = Reading(
@@ -240,6 +242,7 @@ class Clock:
             rates={n: knobs["rate"] for n, knobs in self._tuned.items() if 0 < knobs.get("rate", 0) < math.inf},
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             barred=run.connections.barred() if isinstance(run, Run) else {},
+            entered=entered,
             gap=self._run.full and bool(overflowed),
         )
         self._symptoms.note(traces, self.book.topology, self.book.proxied)
