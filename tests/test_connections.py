@@ -308,7 +308,7 @@ def test_connecting_to_nobody_is_one_event_and_a_count() -> None:
         ],
     )
     with leaving_nothing(), zlab.run(topology, transport="tcp") as lab:
-        eventually(lambda: lab._run.connections._meetings[0].last.retries > 20)
+        eventually(lambda: lab._run.connections._meetings.all[0].last.retries > 20)
         assert sum(event.kind == "retry" for event in lab.history()) == 1
         lab.wait_ready(timeout=LIMIT)  # what leads out of the topology is none of its links
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import Connection
+from zlab.sockets import SocketType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import zmq
 
     from zlab.recording import Recording
+    from zlab.runtime.endpoints import Endpoints
+    from zlab.topology import Topology
 
 KEPT = 50
 """Connections that are remembered of each meeting; older ones are let go."""
+
+_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
+_LOOSE = {"udp", "pgm", "epgm", "norm"}  # transports without connections: both ends are there, or they are not
 
 
 @dataclass(slots=True)
@@ -122,3 +132,53 @@ class End:
     failing: int = 0
     muddled: bool = False
     """Whether it cannot be told which of them has: one has left without a word."""
+
+
+class Meetings:
+    """Who of a lab meets whom, and the sockets of it that are open.
+
+    Args:
+        topology: what runs.
+        endpoints: tells which of its endpoints are inproc.
+        began: when the lab began, as ``time.perf_counter`` told.
+    """
+
+    def __init__(self, topology: Topology, endpoints: Endpoints, began: float) -> None:
+        """Find out who will meet whom; nothing is open yet."""
+        self.changed = threading.Condition()
+        """Held by whoever reads or writes any of this; notified when a link has come farther."""
+        self.links = topology.links
+        self.specs = dict(topology.sockets())
+        self.all = tuple(self._meet(topology, endpoints))
+        self.connected = {name: [m for m in self.all if m.connector == name] for name in self.specs}
+        self.bound = {name: [m for m in self.all if m.binder == name] for name in self.specs}
+        self.of_link = {link: meeting for meeting in self.all for link in meeting.links}
+        self.ends: dict[str, End] = {}
+        """By its full name: each socket of a life that is not over."""
+        self.delivered: tuple[int, ...] = (0,) * len(topology.links)
+        """By link: the messages that have been received."""
+        self._began = began
+
+    def _meet(self, topology: Topology, endpoints: Endpoints) -> Iterator[Meeting]:
+        binders = {endpoint: name for name, spec in topology.sockets() for endpoint in spec.binds}
+        links = {(link.sender, link.receiver, link.endpoint): i for i, link in enumerate(topology.links)}
+        for name, spec in topology.sockets():
+            for endpoint in spec.connects:
+                binder = binders.get(endpoint, "")
+                ways = [w for w in ((name, binder, endpoint), (binder, name, endpoint)) if w in links]
+                fed = [links[w] for w in ways if self.specs[w[0]].type in _PUBLISHERS]
+                inproc, loose = endpoints.uses_inproc(endpoint), endpoint.partition("://")[0] in _LOOSE
+                met = tuple(links[w] for w in ways)
+                yield Meeting(name, binder, endpoint, inproc or loose, met, fed[0] if fed else -1, loose)
+
+    def now(self) -> float:
+        """Seconds since the lab began."""
+        return time.perf_counter() - self._began
+
+    def begin(self, meeting: Meeting, *, again: bool) -> Attempt:
+        """Remember one more connection of a meeting; again says whether ZeroMQ began it by itself."""
+        meeting.begun += 1
+        attempt = Attempt(meeting.begun, self.now(), again)
+        attempt.base = {link: self.delivered[link] for link in meeting.links}
+        meeting.attempts.append(attempt)
+        return attempt
