@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
     from zlab.ledger.snapshot import Snapshot
     from zlab.recording import Event
     from zlab.runtime.clock import Clock, Runs

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zlab.ledger.fates import Fates
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
 
 ARROW = np.dtype(
     [

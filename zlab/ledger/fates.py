@@ -15,7 +15,7 @@ from zlab.ledger.subscription import HIGH_WATER, KILLED, NOT_JOINED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
     from zlab.ledger.snapshot import LinkFigures
     from zlab.recording import Recording
     from zlab.topology import Link

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zlab.ledger.fates import Fates
     from zlab.ledger.finding import Finding
     from zlab.ledger.histogram import Histogram
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
     from zlab.ledger.snapshot import Connection, LatencyFigures, Snapshot
     from zlab.recording import Event
     from zlab.topology import Link

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
     from zlab.ledger.snapshot import NodeState, SocketFigures
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zlab.ledger.arrows import Sheet
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
     from zlab.ledger.snapshot import Snapshot
     from zlab.recording import Event
     from zlab.views.source import Source

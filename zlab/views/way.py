@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zlab.ledger.arrows import Arrows
-    from zlab.ledger.journeys import Hop
+    from zlab.ledger.hops import Hop
 
 LAST = 8
 """Messages that are told of one node or link."""
