@@ -1,7 +1,8 @@
-"""The house keeps its own rules: lint, format, types, layers, and facts that stand in two places."""
+"""The house keeps its own rules: lint, format, types, layers, scripts, and facts that stand in two places."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -9,11 +10,14 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from programs import ROOT
+
+from zlab.views.view import View
 
 TOOLS = {
     "lint": ("-m", "ruff", "check"),
@@ -29,6 +33,51 @@ def test_it_is_clean(tool: str) -> None:
         [sys.executable, *TOOLS[tool]], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def scripts() -> dict[str, str]:
+    """The JavaScript of each view, put together as a browser gets it, and that which JupyterLab loads."""
+    for path in (ROOT / "zlab" / "views").glob("[!_]*.py"):
+        importlib.import_module(f"zlab.views.{path.stem}")
+    views = {kind.__name__: str(kind._esm) for kind in View.__subclasses__() if kind.__module__.startswith("zlab.")}
+    return views | {"remoteEntry": (ROOT / "labextension" / "static" / "remoteEntry.js").read_text("utf-8")}
+
+
+def test_every_script_is_part_of_a_view() -> None:
+    texts = scripts()
+    for path in (ROOT / "zlab" / "views").glob("*.js"):
+        assert any(path.read_text("utf-8") in text for text in texts.values()), path.name
+
+
+def test_the_scripts_are_clean(tmp_path: Path) -> None:
+    linter = shutil.which("oxlint", path=str(Path(sys.executable).parent))
+    if linter is None:
+        told = "oxlint is not installed: run pip install -e '.[test]' again"
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    texts = scripts()
+    for name, text in texts.items():
+        (tmp_path / f"{name}.js").write_text(text, "utf-8")
+    done = subprocess.run(
+        [linter, "--config", ROOT / ".oxlintrc.json", "--format", "json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    told = json.loads(done.stdout)
+    assert told["number_of_files"] == len(texts)
+    found = Counter()
+    for each in told["diagnostics"]:
+        lines = texts[Path(each["filename"]).stem].splitlines()
+        found[each["code"], each["message"], lines[each["labels"][0]["span"]["line"] - 1]] += 1
+    # What views share need not be used by each of them, but by one.
+    sharing = Counter(line for text in texts.values() for line in set(text.splitlines()))
+    assert not [
+        (code, message, line)
+        for (code, message, line), times in found.items()
+        if "no-unused-vars" not in code or times == sharing[line]
+    ]
 
 
 def test_the_probe_is_compiled_wherever_it_can_be() -> None:
