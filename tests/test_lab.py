@@ -470,16 +470,16 @@ def test_a_node_that_swallows_everything_is_killed_all_the_same() -> None:
 def test_an_interrupted_stop_can_be_finished(monkeypatch: pytest.MonkeyPatch) -> None:
     with leaving_nothing():
         lab = zlab.run(zlab.patterns.pipeline(), transport="ipc")
-        finish = zlab.runtime.life.Life.finish_end
+        close = zlab.runtime.life.Life.close
         calls: list[int] = []
 
         def interrupted(self: zlab.runtime.life.Life, limit: float) -> bool:
             calls.append(1)
             if len(calls) == 2:
                 raise KeyboardInterrupt
-            return finish(self, limit)
+            return close(self, limit)
 
-        monkeypatch.setattr(zlab.runtime.life.Life, "finish_end", interrupted)
+        monkeypatch.setattr(zlab.runtime.life.Life, "close", interrupted)
         with pytest.raises(KeyboardInterrupt):
             lab.stop()
         lab.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import socket as sockets
 import threading
 import time
@@ -347,6 +348,26 @@ def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:
         context.term()
         thread.join(5)
         assert not thread.is_alive()
+
+
+def test_a_proxy_that_finds_no_room_leaves_nothing_open() -> None:
+    install_proxy()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.max_sockets = 3  # its own two, and one of the two with which it is counted
+    recordings = Recordings({})
+    ends: list[zmq.Socket[bytes]] = []
+    for kind in (zmq.ROUTER, zmq.DEALER):
+        ends.append(context.socket(kind))
+        probe(ends[-1], Recording("proxy", kind.name, kind.name), recordings, lambda _direction, _frames: 1)
+    with pytest.raises(zmq.ZMQError) as error:
+        zmq.proxy(*ends)
+    assert error.value.errno == errno.EMFILE
+    for end in ends:
+        end.close(0)
+    ender = threading.Thread(target=context.term, daemon=True)
+    ender.start()
+    ender.join(10)  # while what was raised still holds all that there was
+    assert not ender.is_alive()
 
 
 def _swallow(front: zmq.Socket[bytes], back: zmq.Socket[bytes]) -> None:

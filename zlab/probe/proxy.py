@@ -10,7 +10,7 @@ capture with, of whose messages libzmq tells nothing.
 from __future__ import annotations
 
 import struct
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import wraps
 from itertools import count
 from operator import add
@@ -45,20 +45,26 @@ class ProxyStatistics:
     """Knows how much one running proxy has forwarded; any thread may ask."""
 
     def __init__(self, context: zmq.Context[Any], frontend: ProbedSocket[Any], backend: ProbedSocket[Any]) -> None:
-        """Open the control pair within the proxy's own context."""
+        """Open the control pair within the proxy's own context.
+
+        Raises:
+            ZMQError: the context ends, or has no room for it; nothing is left open.
+        """
         url = f"inproc://zlab-proxy-{next(_numbers)}"
         self.frontend, self.backend = frontend, backend
-        self.inside: zmq.Socket[bytes] = zmq.Socket(context, zmq.PAIR)
-        self._outside: zmq.Socket[bytes] = zmq.Socket(context, zmq.PAIR)
         self._lock = Lock()
         self._waiting = self._running = self._ending = False
         self._before = _Moved(0, 0, 0, 0)  # what was forwarded before the loop of libzmq that runs now
         self._last = _Moved(0, 0, 0, 0)
-        for socket in (self.inside, self._outside):
-            socket.linger = 0
-        self._outside.rcvtimeo = self._outside.sndtimeo = _REPLY_LIMIT
-        self._outside.bind(url)
-        self.inside.connect(url)
+        with ExitStack() as failing:
+            self.inside: zmq.Socket[bytes] = failing.enter_context(zmq.Socket(context, zmq.PAIR))
+            self._outside: zmq.Socket[bytes] = failing.enter_context(zmq.Socket(context, zmq.PAIR))
+            for socket in (self.inside, self._outside):
+                socket.linger = 0
+            self._outside.rcvtimeo = self._outside.sndtimeo = _REPLY_LIMIT
+            self._outside.bind(url)
+            self.inside.connect(url)
+            failing.pop_all()
 
     def begin(self, gated: Callable[[], bool]) -> bool:
         """Whether libzmq may forward from now on; not where the messages must pass by a gate."""

@@ -35,6 +35,8 @@ Report = Callable[[str, str, str, str], None]
 
 GRACE = 0.3
 """Seconds that a node has to leave by itself once its context ends."""
+CONTEXT_LIMIT = 1.0
+"""Seconds that a context has at the least to end once its sockets are closed, which takes threads of libzmq's own."""
 
 
 class Life:
@@ -222,8 +224,8 @@ class Life:
         """Whether no thread uses its sockets, though they are open."""
         return self._left and self.state is NodeState.FINISHED
 
-    def begin_end(self, state: NodeState) -> None:
-        """Ask the node to end, without waiting for it."""
+    def begin_end(self, state: NodeState, when: threading.Event | None = None) -> None:
+        """Ask the node to end, without waiting for it; its context ends at once, or when that event is set."""
         with self._over:
             if self._ending is None:
                 self._ending = state
@@ -237,12 +239,19 @@ class Life:
             drop_unsent(tuple(getattr(self._context, "_sockets", ())))
         if self._context is not self._shared and self._terminator is None:
             # term() waits for the sockets, which close once the thread is out of them.
-            terminator = threading.Thread(target=self._context.term, name=f"zlab term {self.node.name}", daemon=True)
+            terminator = threading.Thread(
+                target=self._terminate, args=(when,), name=f"zlab term {self.node.name}", daemon=True
+            )
             try:
                 terminator.start()
             except RuntimeError:  # the interpreter ends and starts no threads: `interrupt` does it alone
                 return
             self._terminator = terminator
+
+    def _terminate(self, when: threading.Event | None) -> None:
+        if when is not None:
+            when.wait()
+        self._context.term()
 
     def leaves_within(self, seconds: float) -> bool:
         """Whether the node leaves by itself in this time."""
@@ -257,7 +266,7 @@ class Life:
         return self.thread is None or interrupt(self.thread, limit, over=lambda: self._left)
 
     def finish_end(self, limit: float) -> bool:
-        """Wait for the node to end and close what it had.
+        """Wait for the node to end, close what it had, and wait for its context to end.
 
         Args:
             limit: how long to wait, in seconds.
@@ -266,6 +275,20 @@ class Life:
             Whether the thread has ended; if not, an event says where it stands.
         """
         deadline = time.monotonic() + limit
+        if not self.close(limit):
+            return False
+        self.end_context(max(CONTEXT_LIMIT, deadline - time.monotonic()))
+        return True
+
+    def close(self, limit: float) -> bool:
+        """Wait for the node to end and close what it had; its context can end now.
+
+        Args:
+            limit: how long to wait, in seconds.
+
+        Returns:
+            Whether the thread has ended; if not, an event says where it stands.
+        """
         own = self._context is not self._shared
         ended = self.leaves_within(min(GRACE, limit) if own else 0.0) or self.interrupt(max(0.1, limit - GRACE))
         with self._over:
@@ -277,15 +300,20 @@ class Life:
         self._close_sockets(linger=0)
         if own:
             close_all(self._context)
-            if self._terminator is not None:
-                self._terminator.join(max(0.1, deadline - time.monotonic()))
-                if self._terminator.is_alive():
-                    self._report("error", self.node.name, "", "its context did not end: a socket in it is still open")
-            else:
-                self._context.term()  # nothing is open in it
         if self._ending is not None and self.state is not NodeState.FAILED:
             self.state = self._ending
         return True
+
+    def end_context(self, limit: float) -> None:
+        """Wait so many seconds for the end of its context, once it is closed; an event tells if it does not end."""
+        if self._context is self._shared:
+            return
+        if self._terminator is None:
+            self._context.term()  # nothing is open in it
+            return
+        self._terminator.join(max(0.0, limit))
+        if self._terminator.is_alive():
+            self._report("error", self.node.name, "", "its context did not end: a socket in it is still open")
 
     def where(self) -> str:
         """Where the node's thread stands now, as ``file:line in function``, and what to do about it."""

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections import deque
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -18,7 +19,7 @@ from zlab.recordings import Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.disturbances import Disturbances
 from zlab.runtime.endpoints import Endpoints
-from zlab.runtime.life import GRACE, close_all, drop_unsent
+from zlab.runtime.life import CONTEXT_LIMIT, GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
 from zlab.runtime.place import begins, points
 from zlab.runtime.relay import Relay
@@ -30,6 +31,7 @@ from zlab.sockets import TopologyError
 if TYPE_CHECKING:
     from zlab.recording import Key, Recording
     from zlab.runtime.chaos import Chaos
+    from zlab.runtime.life import Life
     from zlab.topology import Topology
 
 EVENT_LIMIT = 10_000
@@ -96,6 +98,7 @@ class Run:
         self._stopped = self._released = False
         self._terminator: threading.Thread | None = None
         self._go = threading.Event()
+        self._ends = threading.Event()  # all contexts end at once: a node that goes on would hold up the others' end
         self.full = full
         self.key = key
         self.recordings = Recordings(
@@ -334,18 +337,16 @@ class Run:
             self.connections.stopping()
             deadline = time.monotonic() + STOP_LIMIT
             lives = [node.life for node in self.nodes.values() if node.life is not None]
-            for life in lives:
-                life.begin_end(NodeState.STOPPED if life.state not in _OVER else life.state)
+            try:
+                for life in lives:
+                    life.begin_end(NodeState.STOPPED if life.state not in _OVER else life.state, self._ends)
+            finally:
+                self._ends.set()
             self._go.set()
             if self._shared is not None and self._terminator is None:
                 drop_unsent(tuple(getattr(self._shared, "_sockets", ())))
                 self._terminator = self._terminate(self._shared)
-            # Together: what one node takes must not add up fifty times.
-            patience = time.monotonic() + GRACE
-            late = [life for life in lives if not life.leaves_within(patience - time.monotonic())]
-            for life in late:
-                life.interrupt(0.01)
-            ended = [life.finish_end(max(0.2, deadline - time.monotonic())) for life in lives]
+            ended = self._close(lives, deadline)
             if self._shared is not None and all(ended):
                 close_all(self._shared)
                 if self._terminator is not None:
@@ -360,6 +361,19 @@ class Run:
             self.report("stop", "", "", "")
             self._released = True
             return all(ended)
+
+    @staticmethod
+    def _close(lives: list[Life], deadline: float) -> list[bool]:
+        """End what has been asked to end, together: what one node takes must not add up fifty times."""
+        patience = time.monotonic() + GRACE
+        late = [life for life in lives if not life.leaves_within(patience - time.monotonic())]
+        for life in late:
+            life.interrupt(0.01)
+        ended = [life.close(max(0.2, deadline - time.monotonic())) for life in lives]
+        patience = max(deadline, time.monotonic() + CONTEXT_LIMIT)
+        for life in compress(lives, ended):
+            life.end_context(patience - time.monotonic())
+        return ended
 
     def _keep_nothing(self) -> None:
         for node in self.nodes.values():
