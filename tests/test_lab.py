@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import threading
@@ -465,6 +466,30 @@ def test_a_node_that_swallows_everything_is_killed_all_the_same() -> None:
     with leaving_nothing(), zlab.run(topology) as lab:
         lab.kill("swallow")
         assert lab.snapshot().nodes[0].state == "killed"
+
+
+def test_a_thread_cannot_end_while_it_is_signalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ident would be another thread's, perhaps one that ends a context."""
+    with leaving_nothing(), zlab.run(one_way(sending())) as lab:
+        leaving = lab._run.nodes["receiver"].life._over
+        free: list[bool] = []
+        kill = signal.pthread_kill
+
+        def leave() -> None:
+            free.append(leaving.acquire(blocking=False))
+            if free[-1]:
+                leaving.release()
+
+        def signalled(ident: int, number: int) -> None:
+            other = threading.Thread(target=leave)
+            other.start()
+            other.join()
+            kill(ident, number)
+
+        monkeypatch.setattr(signal, "pthread_kill", signalled)
+        lab.kill("receiver")
+        assert free
+        assert not any(free)
 
 
 def test_an_interrupted_stop_can_be_finished(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
 
 class NodeEnded(BaseException):
@@ -42,13 +39,14 @@ def _prepare() -> int | None:
     return int(number)
 
 
-def interrupt(thread: threading.Thread, limit: float, over: Callable[[], bool]) -> bool:
+def interrupt(thread: threading.Thread, limit: float, over: Callable[[], bool], leaving: threading.RLock) -> bool:
     """Raise `NodeEnded` in a thread and wake it from whatever call of libzmq it is blocked in.
 
     Args:
         thread: the thread to end.
         limit: how long to try, in seconds.
         over: tells whether its function is over, so that nothing more need be raised.
+        leaving: what the thread holds while its function becomes over.
 
     Returns:
         Whether the thread has ended within the limit.
@@ -60,14 +58,21 @@ def interrupt(thread: threading.Thread, limit: float, over: Callable[[], bool]) 
     pause = 0.001
     while thread.is_alive() and time.monotonic() < deadline:
         # Again and again: a program may swallow it once, as it may swallow anything.
-        if not over():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(NodeEnded))
-        if number is not None:
+        if leaving.acquire(timeout=pause):
             try:
-                signal.pthread_kill(thread.ident, number)
-            except ProcessLookupError:
-                break
+                # Without this lock it cannot end, so that its ident is not another thread's by now, whose call of
+                # libzmq would be cut short: pyzmq forgets a context whose term() is, and what it had stays open.
+                if thread.is_alive() and not over():
+                    _strike(thread.ident, number)
+            finally:
+                leaving.release()
         thread.join(pause)
         pause = min(pause * 2, 0.05)
     thread.join(max(0.0, deadline - time.monotonic()) if thread.is_alive() else 0.1)
     return not thread.is_alive()
+
+
+def _strike(ident: int, number: int | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(NodeEnded))
+    if number is not None:
+        signal.pthread_kill(ident, number)

@@ -263,7 +263,7 @@ class Life:
 
     def interrupt(self, limit: float) -> bool:
         """End the node whatever it is blocked in; returns whether it has left within the limit, in seconds."""
-        return self.thread is None or interrupt(self.thread, limit, over=lambda: self._left)
+        return self.thread is None or interrupt(self.thread, limit, over=lambda: self._left, leaving=self._over)
 
     def finish_end(self, limit: float) -> bool:
         """Wait for the node to end, close what it had, and wait for its context to end.
