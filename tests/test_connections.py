@@ -184,6 +184,23 @@ def test_subscriptions_pass_a_forwarder(transport: str) -> None:
         lab.wait(until=lambda s: {x.name: x.received for x in s.sockets if x.name in inboxes} == inboxes, timeout=LIMIT)
 
 
+def test_a_proxy_that_nobody_has_subscribed_at_is_not_told_to_subscribe() -> None:
+    def forward(frontend: zmq.Socket[bytes], backend: zmq.Socket[bytes]) -> None:
+        zmq.proxy(frontend, backend)
+
+    topology = zlab.Topology(
+        "forwarder",
+        [
+            zlab.Node("publisher", zlab.nodes.source(rate=1000), out=zlab.PUB.connect("in")),
+            zlab.Node("forwarder", forward, frontend=zlab.XSUB.bind("in"), backend=zlab.XPUB.bind("out")),
+            zlab.Node("deaf", receiving, inbox=zlab.SUB.connect("out")),
+        ],
+    )
+    with zlab.run(topology) as lab:
+        lab.wait(until=lambda s: s.sockets[0].sent > 500 and s.sequence > 5, timeout=LIMIT)
+        assert "forwarder" not in {event.node for event in lab.history() if event.kind == "note"}
+
+
 @pytest.mark.parametrize("transport", WIRED)
 def test_a_peer_that_dies_and_comes_back_is_two_connections(transport: str) -> None:
     topology = one_way(zlab.nodes.source(rate=200), types=(zlab.PUB, zlab.SUB))

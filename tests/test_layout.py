@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import zlab
@@ -10,10 +12,11 @@ from zlab.views.lanes import lanes, names
 from zlab.views.layout import cards
 from zlab.views.picture import svg
 
+PEERS = [zlab.patterns.binary_star(), zlab.patterns.clone_six(), zlab.patterns.zre()]
 CROWDED = [zlab.patterns.pipeline(workers=18), zlab.patterns.broker(clients=8, workers=6)]
 
 
-@pytest.mark.parametrize("topology", CROWDED, ids=lambda t: t.name)
+@pytest.mark.parametrize("topology", [*CROWDED, *PEERS], ids=lambda t: t.name)
 def test_no_link_runs_behind_the_card_of_another(topology):
     placed = cards(whole(topology))
     for link, lane in zip(topology.links, lanes(whole(topology), placed), strict=True):
@@ -69,3 +72,42 @@ def test_of_two_equals_the_one_named_first_stands_at_the_left():
 def test_workers_that_ask_a_router_stand_behind_it_and_its_clients_before():
     placed = cards(whole(zlab.patterns.load_balancing_broker()))
     assert placed["client-1"].x < placed["broker"].x < placed["worker-1"].x
+
+
+@pytest.mark.parametrize("topology", PEERS[:2], ids=lambda t: t.name)
+def test_peers_that_serve_the_same_clients_stand_above_one_another(topology):
+    placed = cards(whole(topology))
+    primary, backup = placed["primary"], placed["backup"]
+    assert primary.x == backup.x
+    assert primary.y < backup.y
+    assert placed["client-1"].x == placed["client-2"].x != primary.x
+    drawn = lanes(whole(topology), placed)
+    between = [
+        lane
+        for link, lane in zip(topology.links, drawn, strict=True)
+        if {link.source, link.target} == {"primary", "backup"}
+    ]
+    clients = placed["client-1"].x - primary.x
+    assert all((lane.at(0.5)[0] - primary.x) * clients < 0 for lane in between)  # round the side where no client is
+
+
+def test_peers_among_themselves_face_each_other_in_two_halves():
+    placed = cards(whole(zlab.patterns.zre(nodes=5)))
+    left, right = sorted({card.x for card in placed.values()})
+    assert [name for name, card in placed.items() if card.x == left] == ["node-1", "node-2", "node-3"]
+    assert [name for name, card in placed.items() if card.x == right] == ["node-4", "node-5"]
+
+
+def test_clusters_with_clients_of_their_own_stay_beside_each_other():
+    placed = cards(whole(zlab.patterns.inter_broker_routing()))
+    assert placed["DC1-client-1"].x < placed["DC1"].x < placed["DC2"].x < placed["DC2-client-1"].x
+
+
+@pytest.mark.parametrize("name", zlab.patterns.__all__)
+def test_a_still_picture_shows_all_names_of_endpoints_whole(name):
+    drawn = svg(getattr(zlab.patterns, name)())
+    left, top, width, high = map(float, re.search(r'viewBox="([^"]*)"', drawn)[1].split())
+    for x, y, text in re.findall(r'<text x="([^"]*)" y="([^"]*)" text-anchor="middle"[^>]*>([^<]*)<', drawn):
+        half = 2.9 * len(text)
+        assert left <= float(x) - half < float(x) + half <= left + width
+        assert top + 24 <= float(y) <= top + high  # beneath the title

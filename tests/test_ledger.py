@@ -16,7 +16,7 @@ from labs import LIMIT, TRANSPORTS, eventually, idle, leaving_nothing, one_way, 
 import zlab
 from zlab.faults.fault import NodeFault
 from zlab.ledger.exchange import Exchange, Ray
-from zlab.ledger.kinds import topic
+from zlab.ledger.kinds import Kinds, topic
 from zlab.ledger.reading import Strike
 from zlab.recording import Counts
 
@@ -465,3 +465,27 @@ def test_the_ledger_is_exact_after_billions() -> None:
         lab.wait(until=lambda snapshot: snapshot.links[0].delivered == 5 * 10**15 + 100)
         row = lab.ledger().iloc[0]
     assert (row["expected"], row["delivered"], row["queued"], row["unaccounted"]) == (5 * 10**15 + 100,) * 2 + (0, 0)
+
+
+def test_figures_that_nobody_asks_for_are_named_by_their_endpoint() -> None:
+    def idle(**sockets: object) -> None: ...
+
+    def named(*subscribers: zlab.Node) -> list[str]:
+        topology = zlab.Topology("k", [zlab.Node("p", idle, out=zlab.PUB.bind("updates")), *subscribers])
+        kinds = Kinds(dict(topology.sockets()))
+        return [kinds.names[kinds.of("p.out", head)] for head in (b"weather 1", b"10001 21", b"/red/7", b"1795.15")]
+
+    of = zlab.SUB.connect
+    everything = zlab.Node("e", idle, inbox=of("updates", subscribe=""))
+    assert named(everything) == ["weather", "updates", "updates", "updates"]
+    some = zlab.Node("s", idle, inbox=of("updates", subscribe=("10001", b"/red/")))
+    assert named(everything, some) == ["weather", "10001", "/red/", "updates"]
+    later = zlab.Node("l", idle, inbox=of("updates"))  # it may ask for any of them
+    assert named(everything, later) == ["weather", "10001", "/red/7", "1795.15"]
+
+
+def test_of_two_routers_the_one_that_connects_asks() -> None:
+    kinds = Kinds(dict(zlab.patterns.freelance_three().sockets()))
+    assert [kinds.names[kinds.of(name, b"")] for name in ("client-1.client", "server-1.server")] == ["request", "reply"]
+    kinds = Kinds(dict(zlab.patterns.espresso().sockets()))
+    assert kinds.names[kinds.of("espresso.subscriber", b"\x01A")] == "subscription"

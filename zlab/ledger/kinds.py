@@ -27,6 +27,8 @@ class Kinds:
         """Start with none."""
         self._specs = specs
         self.names: list[str] = []
+        self._wanted: tuple[bytes, ...] | None = ()  # what subscribers ask for, but everything; None is not known
+        self._known = 0  # sockets, when that was found
 
     def of(self, sender: str, head: bytes) -> int:
         """The kind of a message, as an index into `names`.
@@ -37,14 +39,29 @@ class Kinds:
         """
         spec = self._specs[sender]
         if spec.type in {SocketType.PUB, SocketType.XPUB}:
-            return self._index(topic(head))
-        if spec.type in _REQUESTS:
+            return self._index(self._published(spec, head))
+        if spec.type is SocketType.XSUB:
+            return self._index("subscription")
+        if spec.type in _REQUESTS or (spec.type is SocketType.ROUTER and not spec.binds):  # of two ROUTERs, one asks
             return self._index("request")
         if spec.type in _REPLIES:
             return self._index("reply")
         if spec.type is SocketType.PAIR:
             return self._index(f"from {sender.rpartition('.')[0]}")
-        return self._index((spec.binds + spec.connects)[0].rpartition("/")[2])
+        return self._index(_endpoint(spec))
+
+    def _published(self, spec: Socket, head: bytes) -> str:
+        """The topic. Figures are one where somebody asks for them; else they are data, each another one."""
+        if self._known != len(self._specs):
+            self._known = len(self._specs)
+            asked = [_asked(socket) for socket in self._specs.values() if socket.type is SocketType.SUB]
+            self._wanted = (
+                None if None in asked else tuple({prefix for some in asked for prefix in some or () if prefix})
+            )
+        if self._wanted is None or _TOPIC.match(head.decode(errors="ignore")):
+            return topic(head)
+        of = max((prefix for prefix in self._wanted if head.startswith(prefix)), key=len, default=None)
+        return _endpoint(spec) if of is None else topic(of)
 
     def _index(self, name: str) -> int:
         if name in self.names:
@@ -55,6 +72,19 @@ class Kinds:
                 return self.names.index(name)
         self.names.append(name)
         return len(self.names) - 1
+
+
+def _endpoint(spec: Socket) -> str:
+    return (spec.binds + spec.connects)[0].rpartition("/")[2]
+
+
+def _asked(subscriber: Socket) -> list[bytes] | None:
+    # What it asks for from the start; None where it may ask later, or has, unseen.
+    given = subscriber.options.get("subscribe")
+    if given is None:
+        return None
+    values = given if isinstance(given, tuple | list) else (given,)
+    return [value if isinstance(value, bytes) else str(value).encode() for value in values]
 
 
 def topic(head: bytes) -> str:

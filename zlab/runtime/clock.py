@@ -329,6 +329,8 @@ class Clock:
                 if deaf in self._warned or wanted.prefixes or wanted.asks[0].inverted or not wanted.filtered:
                     continue
                 self._warned.add(deaf)
+                if deaf.type == "XSUB":
+                    continue  # it asks for what those behind it ask for: of a proxy that has none yet, all is right
                 why = "subscribes to nothing and receives nothing: add subscribe=''"
                 if wanted.inverts is None:
                     why = f"and {publisher.name} do not agree on invert_matching, so nothing arrives: set it at both"

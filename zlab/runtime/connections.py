@@ -220,7 +220,7 @@ class Connections:
         if last.why:
             return f"the handshake failed: {last.why}"
         if last.up is None:
-            return f"nobody has answered at {meeting.url}, {last.retries} retries"
+            return f"nobody has answered at {meeting.url}, {last.retries} {'retry' if last.retries == 1 else 'retries'}"
         if meeting.unheard:
             return ""
         binder = self._meetings.ends[meeting.binder]

@@ -85,7 +85,7 @@ class Hearing:
             last.up, last.fd, last.reason = at, value, ""
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             last.handshake, last.verdict, meeting.admitted = at, "", True
-            after = f" after {last.retries} retries" if last.retries else ""
+            after = f" after {last.retries} {'retry' if last.retries == 1 else 'retries'}" if last.retries else ""
             tell("handshake", who, f"with {peer} at {meeting.url}{after}")
         elif event == zmq.EVENT_DISCONNECTED:
             last.disconnected = at

@@ -4,10 +4,10 @@ function drawCard(g, node, index, box, look, style, scale, lit) {
   const x = box.x - box.w / 2, y = box.y - box.h / 2;
   const colour = style.states[look.state] ?? style.soft;
   const dead = look.state === "killed" || look.state === "stopped";
-  g.globalAlpha = (dead ? 0.72 : 1) * (lit && !lit.nodes.has(index) ? 0.5 : 1);
+  g.globalAlpha = lit && !lit.nodes.has(index) ? 0.5 : 1;
   g.beginPath();
   g.roundRect(x, y, box.w, box.h, 9);
-  g.fillStyle = style.card;
+  g.fillStyle = dead ? style.page : style.card; // and its words no paler: they are read too
   if (!dead && scale > 0.45) {
     g.shadowColor = "rgba(15,23,42,0.13)";
     g.shadowBlur = 9;

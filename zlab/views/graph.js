@@ -8,12 +8,21 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif";
 
 // The curves of all links, from the boxes as they stand now: lanes.py does the same for the still picture.
 function layLanes(graph, boxes) {
-  const sides = graph.links.map((link) => {
-    const a = boxes[link.source], b = boxes[link.target];
-    const apart = (a.w + b.w) / 2 - 10;
-    if (b.x - a.x >= apart) return [1, -1];
-    if (a.x - b.x >= apart) return [-1, 1];
-    return [1, 1];
+  const facing = graph.links.map((link) => {
+    const a = boxes[link.source], b = boxes[link.target], apart = (a.w + b.w) / 2 - 10;
+    return b.x - a.x >= apart ? 1 : a.x - b.x >= apart ? -1 : 0;
+  });
+  const crowd = new Map(), at = (node, side) => crowd.get(side * (node + 1)) ?? 0;
+  const enter = (node, side) => crowd.set(side * (node + 1), at(node, side) + 1);
+  graph.links.forEach((link, i) => {
+    if (!facing[i]) return;
+    enter(link.source, facing[i]);
+    enter(link.target, -facing[i]);
+  });
+  // Between cards above one another a lane goes round where fewer others end.
+  const sides = graph.links.map(({ source, target }, i) => {
+    if (facing[i]) return [facing[i], -facing[i]];
+    return at(source, -1) + at(target, -1) < at(source, 1) + at(target, 1) ? [-1, -1] : [1, 1];
   });
   const ends = new Map();
   graph.links.forEach((link, i) => {
@@ -220,7 +229,7 @@ function placeNames(graph, lanes, boxes, unit) {
       if (most >= 11) break;
     }
     const home = boxes[[...hubs][0]];
-    for (const far of most < 9 ? [9, -9, 23, -23, 37, -37] : []) { // beneath or above the card of who binds, if all else is taken
+    for (const far of most < 9 ? [9, -9, 23, -23, 37, -37, 51, -51] : []) { // beneath or above the card of who binds, if all else is taken
       const y = home.y + Math.sign(far) * home.h / 2 + far * unit;
       if (room(home.x, y) >= 9) { best = [home.x, y]; break; }
     }

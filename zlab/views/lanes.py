@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from zlab.views.folding import Drawing
+    from zlab.views.folding import Bundle, Drawing
     from zlab.views.layout import Card
 
 _SLOT = 13.0
@@ -24,7 +24,7 @@ _NARROW = 9.5  # as near as it may be: what has less room is not named
 _ALONG = (16, 19, 13, 22, 10, 25, 7, 28, 4)  # of 32 steps from the socket that binds: in the middle, or a little aside
 _ACROSS = tuple(side * far for far in (12, 17, 20, 24, 28, 32, 38, 44, 50, 56, 68, 80) for side in (-1, 1))
 _ELSEWHERE = tuple(sorted({*range(2, 31)} - {*_ALONG}, key=lambda k: abs(k - 16)))  # where lanes are many
-_BESIDE = (9, 23, 37)  # beneath or above the card of the socket that binds, if all else is taken
+_BESIDE = (9, 23, 37, 51)  # beneath or above the card of the socket that binds, if all else is taken
 _FURTHER = tuple(side * far for far in range(11, 101, 3) for side in (-1, 1))
 _MOST_NAMES = 60
 SUM = 12.0
@@ -53,7 +53,7 @@ class Lane:
 
 def lanes(drawing: Drawing, cards: Mapping[str, Card]) -> tuple[Lane, ...]:
     """A lane for each bundle, in their order: each has its own place on a card's side."""
-    sides = [_sides(cards[bundle.source], cards[bundle.target]) for bundle in drawing.bundles]
+    sides = _sides(drawing, cards)
     height = _slots(drawing, cards, sides)
     drawn = []
     for i, (bundle, (left, right)) in enumerate(zip(drawing.bundles, sides, strict=True)):
@@ -132,14 +132,27 @@ def _half(name: str) -> float:
     return 2.9 * len(name) + 4
 
 
-def _sides(source: Card, target: Card) -> tuple[int, int]:
-    # +1 is a card's right side, -1 its left.
+def _sides(drawing: Drawing, cards: Mapping[str, Card]) -> list[tuple[int, int]]:
+    # +1 is a card's right side, -1 its left. Between cards above one another a lane goes round where fewer others end.
+    straight = [_facing(cards[bundle.source], cards[bundle.target]) for bundle in drawing.bundles]
+    ends: Counter[tuple[str, int]] = Counter()
+    for bundle, side in zip(drawing.bundles, straight, strict=True):
+        ends[bundle.source, side] += 1
+        ends[bundle.target, -side] += 1
+
+    def around(bundle: Bundle) -> int:
+        at = {side: ends[bundle.source, side] + ends[bundle.target, side] for side in (-1, 1)}
+        return -1 if at[-1] < at[1] else 1
+
+    return [
+        (side, -side) if side else (around(bundle),) * 2 for bundle, side in zip(drawing.bundles, straight, strict=True)
+    ]
+
+
+def _facing(source: Card, target: Card) -> int:
+    # On which side of the source the target stands; 0 is above or beneath.
     apart = (source.width + target.width) / 2 - 10
-    if target.x - source.x >= apart:
-        return 1, -1
-    if source.x - target.x >= apart:
-        return -1, 1
-    return 1, 1
+    return 1 if target.x - source.x >= apart else -1 if source.x - target.x >= apart else 0
 
 
 def _slots(drawing: Drawing, cards: Mapping[str, Card], sides: list[tuple[int, int]]) -> dict[tuple[int, str], float]:

@@ -103,11 +103,12 @@ def frame(group: Item) -> Frame:
 def ordered(drawing: Drawing) -> list[list[str]]:
     """The layers from left to right, the items of each from top to bottom so that few lanes cross."""
     flow = _flow(drawing)
-    rank = _ranks(flow)
+    rank = _ranks(flow, _abreast(drawing))
     layers: list[list[str]] = [[] for _ in range(max(rank.values()) + 1)]
     for name in flow:
         layers[rank[name]].append(name)
     layers = [layer for layer in layers if layer]
+    flow.remove_edges_from([(a, b) for a, b in flow.edges if rank[a] == rank[b]])  # they say nothing of the order
     place = {n: i / max(1, len(layer) - 1) for layer in layers for i, n in enumerate(layer)}
     for sweep in range(_SWEEPS):
         near = flow.predecessors if sweep % 2 == 0 else flow.successors
@@ -150,34 +151,64 @@ def _leads(bundle: Bundle, first: bool) -> bool:  # noqa: FBT001
     return not bundle.binds[0]
 
 
-def _ranks(flow: nx.DiGraph[str]) -> dict[str, int]:
+def _abreast(drawing: Drawing) -> dict[str, str]:
+    # Which items stand beneath one another, by the first of them: peers, which are to each other as the other is to
+    # them, and which have the same neighbours, as the two servers of a Binary Star; peers among themselves, as two
+    # halves that face each other.
+    import networkx as nx
+
+    met = {(b.source, b.target, b.types, b.binds) for b in drawing.bundles if b.binds[0] != b.binds[1]}
+    peers: nx.Graph[str] = nx.Graph((a, b) for a, b, *how in met if a != b and (b, a, *how) in met)
+    near = {item.name: set[str]() for item in drawing.items}
+    for b in drawing.bundles:
+        near[b.source].add(b.target)
+        near[b.target].add(b.source)
+    leader = {item.name: item.name for item in drawing.items}
+    for group in nx.connected_components(peers):
+        others = [near[name] - group for name in group]
+        if any(some != others[0] for some in others) or any(
+            len(near[name] & group - {name}) < len(group) - 1 for name in group
+        ):
+            continue
+        members = [item.name for item in drawing.items if item.name in group]
+        half = len(members) if others[0] else (len(members) + 1) // 2
+        leader |= {name: members[k // half * half] for k, name in enumerate(members)}
+    return leader
+
+
+def _ranks(flow: nx.DiGraph[str], leader: Mapping[str, str]) -> dict[str, int]:
     # Longest paths on the condensation; the nodes of a cycle follow one another from the first one named.
     import networkx as nx
 
-    whole = nx.condensation(flow)
-    position = {name: i for i, name in enumerate(flow)}
+    led: nx.DiGraph[str] = nx.DiGraph()
+    led.add_nodes_from(leader[name] for name in flow)
+    led.add_edges_from((leader[a], leader[b]) for a, b in flow.edges if leader[a] != leader[b])
+    whole = nx.condensation(led)
+    position = {name: i for i, name in enumerate(led)}
     rank: dict[str, int] = {}
     for component in nx.topological_sort(whole):
         members = whole.nodes[component]["members"]
-        before = [rank[p] for m in members for p in flow.predecessors(m) if p not in members]
+        before = [rank[p] for m in members for p in led.predecessors(m) if p not in members]
         start = max(before, default=-1) + 1
         entry = min(members, key=position.__getitem__)
-        for name, depth in nx.single_source_shortest_path_length(flow.subgraph(members), entry).items():
+        for name, depth in nx.single_source_shortest_path_length(led.subgraph(members), entry).items():
             rank[name] = start + depth
-    for name in flow:  # a source stands beside those that it feeds, not at the far left
-        after = [rank[s] for s in flow.successors(name)]
-        if after and not flow.in_degree(name):
+    for name in led:  # a source stands beside those that it feeds, not at the far left
+        after = [rank[s] for s in led.successors(name)]
+        if after and not led.in_degree(name):
             rank[name] = max(0, min(after) - 1)
-    return rank
+    return {name: rank[leader[name]] for name in flow}
 
 
 def _ends(drawing: Drawing, rank: Mapping[str, int]) -> dict[str, int]:
-    # How many lanes end on the fuller side of each item.
-    sides: Counter[tuple[str, bool]] = Counter()
+    # How many lanes end on the fuller side of each item; those to its own layer go round its emptier side.
+    sides: Counter[tuple[str, int]] = Counter()
     for b in drawing.bundles:
-        sides[b.source, rank[b.target] > rank[b.source]] += 1
-        sides[b.target, rank[b.source] > rank[b.target]] += 1
-    return {name: max(sides[name, False], sides[name, True]) for name in rank}
+        ahead = (rank[b.target] > rank[b.source]) - (rank[b.target] < rank[b.source])
+        sides[b.source, ahead] += 1
+        sides[b.target, -ahead] += 1
+    fuller, emptier = ({name: choose(sides[name, -1], sides[name, 1]) for name in rank} for choose in (max, min))
+    return {name: max(fuller[name], emptier[name] + sides[name, 0]) for name in rank}
 
 
 def _size(item: Item, ends: int, least: float, letter: float) -> tuple[float, float]:

@@ -14,12 +14,12 @@ from zlab.views.lanes import SUM, lanes, names
 from zlab.views.layout import cards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from zlab.ledger.snapshot import LinkFigures, NodeFigures
     from zlab.topology import Topology
     from zlab.views.folding import Bundle, Drawing, Item
-    from zlab.views.lanes import Lane
+    from zlab.views.lanes import Lane, Point
     from zlab.views.layout import Card
 
 SIGN = {
@@ -78,9 +78,14 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
             f'font-size="12"><text x="8" y="25" fill="{_FAINT}">{escape(topology.name)}: no socket yet</text></svg>'
         )
     left, right = min(c.x - c.width / 2 for c in place.values()), max(c.x + c.width / 2 for c in place.values())
-    bends = [lane.at(k / 8)[0] for lane in lanes(drawing, place) for k in range(9)]  # some lanes go round a card
-    left, right = min([left, *bends]), max([right, *bends])
-    top, bottom = min(c.y - c.height / 2 for c in place.values()), max(c.y + c.height / 2 for c in place.values())
+    drawn = lanes(drawing, place)
+    bends = [lane.at(k / 8)[0] for lane in drawn for k in range(9)]  # some lanes go round a card
+    named = names(drawing, place, drawn)  # some of them beyond the cards
+    left = min([left, *bends] + [x - _half(name) for name, (x, _) in named])
+    right = max([right, *bends] + [x + _half(name) for name, (x, _) in named])
+    lines = [y for _, (_, y) in named]
+    top = min([c.y - c.height / 2 for c in place.values()] + [y - 7 for y in lines])
+    bottom = max([c.y + c.height / 2 for c in place.values()] + [y + 9 for y in lines])
     x, y = left - _MARGIN, top - _MARGIN - 20
     width, height = right - x + _MARGIN, bottom - y + _MARGIN
     figures = {node.name: node for node in snapshot.nodes} if snapshot else {}
@@ -93,7 +98,7 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
             ),
             f"<title>{escape(_title(topology, snapshot))}</title>",
             f'<text x="{left:g}" y="{y + 18:g}" fill="{_FAINT}">{escape(_title(topology, snapshot))}</text>',
-            *_links(drawing, place, snapshot),
+            *_links(drawing, drawn, named, snapshot),
             *(
                 piece
                 for item in drawing.items
@@ -108,6 +113,10 @@ def svg(topology: Topology, snapshot: Snapshot | None = None) -> str:
     )
 
 
+def _half(name: str) -> float:
+    return 2.9 * len(name)
+
+
 def _title(topology: Topology, snapshot: Snapshot | None) -> str:
     if snapshot is None:
         return f"{topology.name}: {len(topology.nodes)} nodes, {len(topology.links)} links"
@@ -115,8 +124,9 @@ def _title(topology: Topology, snapshot: Snapshot | None) -> str:
     return f"{topology.name}: {snapshot.state} after {snapshot.at:.1f} s, {units.count(delivered)} messages delivered"
 
 
-def _links(drawing: Drawing, place: Mapping[str, Card], snapshot: Snapshot | None) -> Iterator[str]:
-    drawn = lanes(drawing, place)
+def _links(
+    drawing: Drawing, drawn: Sequence[Lane], named: Sequence[tuple[str, Point]], snapshot: Snapshot | None
+) -> Iterator[str]:
     for bundle, lane in zip(drawing.bundles, drawn, strict=True):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = lane.start, lane.bend, lane.turn, lane.end
         width = "" if len(bundle.links) == 1 else ' stroke-width="3"'
@@ -129,7 +139,7 @@ def _links(drawing: Drawing, place: Mapping[str, Card], snapshot: Snapshot | Non
         yield from _queue(bundle, lane, figures)
         if len(bundle.links) > 1:
             yield _sum(bundle, lane, figures)
-    for name, (x, y) in names(drawing, place, drawn):
+    for name, (x, y) in named:
         yield (
             f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" '
             f'font-style="italic">{escape(name)}</text>'
@@ -189,7 +199,7 @@ def _card(item: Item, card: Card, figures: NodeFigures | None) -> Iterator[str]:
     colour = _COLOUR[figures.state] if figures else _FAINT
     dashes = ' stroke-dasharray="4 3"' if gone else ""
     ink = palette.LIGHT.grey if gone else palette.LIGHT.ink
-    yield f'<g opacity="{0.7 if gone else 1}">'
+    yield "<g>"
     yield (
         f'<rect x="{x:g}" y="{y:g}" width="{card.width:g}" height="{card.height:g}" rx="8" '
         f'fill="#fff" stroke="{colour}" stroke-width="1.4"{dashes}/>'
