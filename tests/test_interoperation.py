@@ -8,58 +8,14 @@ from __future__ import annotations
 import random
 import socket
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 import zmq
-from labs import LIMIT, eventually, leaving_nothing
+from labs import LIMIT, eventually
+from outsiders import free_urls, joined
 
-import zlab
 from zlab import patterns
-
-
-class Outsider:
-    """A context of its own, as another program has, whose every wait has a limit."""
-
-    def __init__(self):
-        self.context = zmq.Context()
-        self.sockets = []
-
-    def socket(self, kind, url, *, bind=False, identity=b""):
-        one = self.context.socket(kind)
-        self.sockets.append(one)
-        one.set(zmq.LINGER, 0)
-        one.set(zmq.RCVTIMEO, round(LIMIT * 1000))
-        one.set(zmq.SNDTIMEO, round(LIMIT * 1000))
-        if identity:
-            one.set(zmq.ROUTING_ID, identity)
-        (one.bind if bind else one.connect)(url)
-        return one
-
-
-@contextmanager
-def joined(topology):
-    """A lab over tcp, and a program that joins it; all is accounted for after, and no node has failed."""
-    with leaving_nothing():
-        outsider = Outsider()
-        try:
-            with zlab.run(topology, transport="tcp") as lab:
-                yield lab, outsider
-                assert not [e for e in lab.history() if e.kind == "error"]
-        finally:
-            for one in outsider.sockets:
-                one.close(0)
-            outsider.context.term()
-
-
-def free_urls(count):
-    """Addresses that nobody uses now."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    urls = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in taken]
-    for one in taken:
-        one.close()
-    return tuple(urls)
-
 
 # Freelance, RFC 10
 
@@ -97,7 +53,7 @@ def test_a_freelance_server_takes_over():
         lab.wait(messages=10, timeout=LIMIT)
         lab.kill("server-1")
         lab.kill("server-2")
-        server = outsider.socket(zmq.ROUTER, urls[0], bind=True, identity=urls[0].encode())
+        server = outsider.socket(zmq.ROUTER, urls[0], bind=True, routing_id=urls[0].encode())
         server.send_multipart([b"nobody", b"PONG"])
         answered = {}
         end = time.monotonic() + LIMIT
