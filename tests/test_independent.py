@@ -1,11 +1,12 @@
-"""Programs that others wrote, from the package registries, join a lab over tcp: Pyre, and what pyzmq ships.
+"""Implementations that others have published join a lab over tcp: azmq, Pyre, and what pyzmq ships.
 
-Their protocols were read from the same RFCs by somebody else. The programs run as they are installed.
+Somebody else has read the RFCs for them. What they say on the wire is their own.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import re
 import signal
@@ -23,6 +24,7 @@ from programs import clean_environment
 from zmq.auth.thread import ThreadAuthenticator
 from zmq.devices import ThreadMonitoredQueue
 from zmq.log.handlers import PUBHandler
+from zmq.utils import z85
 
 import zlab
 from zlab import patterns
@@ -96,7 +98,7 @@ def test_a_node_of_pyre_talks_to_ours(heard):
             eventually(lambda kind=kind: told(kind) == set(names))
         assert all(said[m.kind](m, name) for name, peer, m in came if peer == uuid)
         lab.kill("node-2")
-        pyre.wrote('"EXIT", "node-2"', LIMIT)  # after three seconds of silence
+        pyre.wrote('"EXIT", "node-2"', LIMIT)  # after two seconds of silence
         pyre.signal(signal.SIGUSR1)
         eventually(lambda: told(Kind.LEAVE))
         assert not nodes["node-1"].peers[uuid].groups
@@ -262,3 +264,89 @@ def test_a_listener_of_pyzmqs_hears_our_publisher():
         assert " for A" not in listener.output
         listener.signal(signal.SIGINT)
         assert listener.ended(LIMIT) == 0
+
+
+# ZMTP, RFC 23 and 37, with NULL, PLAIN and CURVE
+
+
+def azmq(clean, **spec):
+    """A socket of azmq's, in a process of its own."""
+    return clean.start(sys.executable, FOREIGN / "azmq_peer.py", json.dumps(spec))
+
+
+def said(peer, count):
+    """What has come to it, once it has ended well."""
+    assert peer.ended(2 * LIMIT) == 0, peer.output
+    lines = [json.loads(line) for line in peer.written]
+    assert len(lines) == count
+    return [[frame.encode("latin-1") for frame in line] for line in lines]
+
+
+@pytest.mark.parametrize("name", ["request_reply", "woodhouse", "ironhouse"])
+def test_a_zmtp_without_libzmq_asks_and_answers(name):
+    """Whom azmq refuses it does not tell so, for which RFC 23 has the command ERROR: it closes the connection."""
+    strangers = {} if name == "request_reply" else {"strangers": 1}
+    topology = getattr(patterns, name)(rate=50, **strangers)
+    clients = [f"client-{i}" for i in range(1, 4)]
+    keys = {client: given(topology, client) for client in clients}
+    with joined(topology) as (lab, _), clean_environment() as clean:
+        url = lab.endpoints["requests"]
+        says = [[f"request {number} of client-1"] for number in range(3)]
+        asking = azmq(clean, kind="REQ", url=url, say=says, security=as_client(keys["client-1"]))
+        assert [body.rstrip(b".") for (body,) in said(asking, 3)] == [b"reply %d of client-1" % i for i in range(3)]
+        lab.kill("server")
+        for node in topology.nodes:
+            if node.name.startswith(("client", "stranger")):
+                lab.restart(node.name)
+        vacated(url)
+        server = as_server(given(topology, "server"), keys)
+        answering = azmq(clean, kind="REP", url=url, bind=True, answer=True, **server)
+        for client in clients:
+            answering.wrote(rf"request 3 of {client}\.*\"", LIMIT)  # it has been told three times by then
+        assert "of stranger" not in answering.output
+        if strangers:
+            answering.wrote("ZAPAuthenticationFailure", LIMIT)
+
+
+def as_client(keys):
+    """The security of a client, as azmq takes it."""
+    if "plain_username" in keys:
+        name, password = keys["plain_username"].decode(), keys["plain_password"].decode()
+        return "PlainClient", {"username": name, "password": password}
+    if "curve_serverkey" in keys:
+        return "CurveClient", {
+            name: z85.decode(keys[f"curve_{name.replace('_', '')}"]).decode("latin-1")
+            for name in ("server_key", "public_key", "secret_key")
+        }
+    return None
+
+
+def as_server(own, clients):
+    """That of a server, and of its ZAP handler."""
+    if "plain_server" in own:
+        names = {each["plain_username"].decode(): each["plain_password"].decode() for each in clients.values()}
+        return {"security": ("PlainServer", {}), "known": {"passwords": names}}
+    if "curve_server" in own:
+        secret, public = own["curve_secretkey"], zmq.curve_public(own["curve_secretkey"])
+        pair = {"secret_key": secret, "public_key": public}
+        return {
+            "security": ("CurveServer", {name: z85.decode(key).decode("latin-1") for name, key in pair.items()}),
+            "known": {"keys": [z85.decode(each["curve_publickey"]).decode("latin-1") for each in clients.values()]},
+        }
+    return {}
+
+
+def test_a_zmtp_without_libzmq_subscribes():
+    with joined(patterns.pub_sub(rate=50)) as (lab, _), clean_environment() as clean:
+        listening = azmq(clean, kind="SUB", url=lab.endpoints["updates"], subscribe=["weather NYC"], hear=5)
+        readings = [int(body.rstrip(b".").rpartition(b" ")[2]) for (body,) in said(listening, 5)]
+        assert readings == list(range(readings[0], readings[0] + 25, 5))  # every fifth, and none is missing
+
+
+def test_a_zmtp_without_libzmq_is_a_majordomo_client():
+    with joined(patterns.majordomo(rate=50)) as (lab, _), clean_environment() as clean:
+        ask = ["", "MDPC01", "coffee", "request 0 of azmq"], ["", "MDPC01", "mmi.service", "coffee"]
+        client = azmq(clean, kind="DEALER", url=lab.endpoints["services"], say=ask)
+        reply, status = said(client, 2)
+        assert reply == [b"", b"MDPC01", b"coffee", b"reply 0 of azmq.."]
+        assert status == [b"", b"MDPC01", b"mmi.service", b"200"]

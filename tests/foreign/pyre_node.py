@@ -35,7 +35,7 @@ def bind_here(socket, address, *args, **options):
 
 zbeacon.ZBeacon._prepare_socket = own_network
 anywhere, zmq.Socket.bind_to_random_port = zmq.Socket.bind_to_random_port, bind_here
-PyrePeer.PEER_EVASIVE, PyrePeer.PEER_EXPIRED = 1, 3  # seconds, instead of 10 and 30
+PyrePeer.PEER_EVASIVE, PyrePeer.PEER_EXPIRED = 1, 2  # seconds, instead of 10 and 30
 
 
 def main(port, others):
