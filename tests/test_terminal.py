@@ -16,6 +16,8 @@ from zlab.recording import Event
 from zlab.views.terminal import table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zlab.topology import Topology
 
 EVENTS = [Event(0.5 * i, "restarted", f"worker-{i}", "", "said so") for i in range(9)]
@@ -33,10 +35,12 @@ def _snapshot(topology: Topology) -> Snapshot:
     return Snapshot(1, 3.0, "running", 1.0, nodes, (), links, (), (), {}, 1, COST, ())
 
 
-def _shown(topology: Topology, columns: int, rows: int, taken: Snapshot | None = None) -> list[str]:
+def _shown(
+    topology: Topology, columns: int, rows: int, taken: Snapshot | None = None, events: Sequence[Event] = EVENTS
+) -> list[str]:
     out = StringIO()
     console = Console(file=out, width=columns, height=rows, force_terminal=True, color_system=None)
-    console.print(table(taken or _snapshot(topology), topology, EVENTS))
+    console.print(table(taken or _snapshot(topology), topology, events))
     return [line.strip() for line in out.getvalue().splitlines()]
 
 
@@ -53,6 +57,12 @@ def test_names_queued_dropped_and_lost_are_always_there(topology, size):
     assert {"queued", "dropped", "lost"} <= set(heading)
     first = topology.links[0]
     assert any(line.startswith(f"{first.source} → {first.target} ") for line in lines)
+
+
+def test_a_narrow_terminal_tells_when_and_which_whole():
+    long = [replace(event, socket="a-socket-of-a-long-name", detail=40 * "and so on ") for event in EVENTS]
+    shown = _shown(TOPOLOGIES[0], 60, 24, replace(_snapshot(TOPOLOGIES[0]), events=tuple(long)), events=())
+    assert len([line for line in shown if line.startswith(("3.50 s  restarted  ", "4.00 s  restarted  "))]) == 2
 
 
 def test_what_there_is_no_row_for_is_counted():

@@ -243,8 +243,8 @@ def _events(events: Sequence[Event]) -> Table:
     from rich.text import Text
 
     shown = Table.grid(padding=(0, 2))
-    for _ in range(4):
-        shown.add_column(no_wrap=True)
+    for whole in (True, True, False, False):  # a narrow terminal cuts where and what, and neither when nor which
+        shown.add_column(no_wrap=whole)
     for event in events:
         where = f"{event.node}.{event.socket}" if event.socket else event.node
         lines = event.detail.strip().splitlines() or [""]
@@ -252,7 +252,7 @@ def _events(events: Sequence[Event]) -> Table:
         shown.add_row(
             Text(f"{event.at:8.2f} s", "dim"),
             Text(event.kind, "red" if event.kind == "error" else "cyan"),
-            where,
-            detail,
+            Text(where, no_wrap=True, overflow="ellipsis"),
+            Text(detail, no_wrap=True, overflow="ellipsis"),
         )
     return shown
