@@ -18,6 +18,8 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 NOTEBOOKS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("*.ipynb"))
 
+GITHUB = re.compile(r"(?:\w+://)?(?:[^@/]+@)?github\.com[:/](?P<repository>[\w.-]+/[\w.-]+?)(?:\.git)?/?")
+
 
 def blocks(language):
     found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -42,6 +44,23 @@ def test_the_two_commands_stand_with_their_twins():
     ]
     assert "`uv run zlab`" in README
     assert "`uv run --extra test pytest -n 2`" in README
+
+
+def test_the_badge_names_the_repository_that_this_is_a_clone_of():
+    """OWNER stands for whoever publishes it, as long as nobody has; a fork may name what it is a fork of."""
+    asked = ["git", "config", "--get-regexp", r"^remote\..*\.url$"]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False).stdout
+    remotes = [GITHUB.fullmatch(line.partition(" ")[2]) for line in told.splitlines()]
+    published = {remote["repository"] for remote in remotes if remote}
+    (named,) = re.findall(r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]+)/HEAD", README)
+    assert named in (published or {"OWNER/zlab"}), "see CONTRIBUTING.md, The commands"
+
+
+@pytest.mark.parametrize("start", ["https://github.com/", "https://me:secret@github.com/", "git@github.com:"])
+@pytest.mark.parametrize("end", ["", ".git", "/"])
+def test_a_repository_on_github_is_known_by_its_address(start, end):
+    assert GITHUB.fullmatch(f"{start}some-one/z.lab{end}")["repository"] == "some-one/z.lab"
+    assert not GITHUB.fullmatch(f"{start}some-one/z.lab{end}".replace("github", "example"))
 
 
 def test_the_first_example_has_six_lines_and_works():
