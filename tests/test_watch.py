@@ -635,6 +635,56 @@ def test_a_script_runs_as_it_is_and_what_happened_is_printed(tmp_path):
     assert re.search(r"main\.out → work\.tasks +10 +10", told.stderr)
 
 
+BRIEF = """
+import threading, zmq
+context = zmq.Context()
+ready = threading.Barrier(3)
+def streamer():
+    front, back = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+    front.bind("inproc://front")
+    back.bind("inproc://back")
+    try:
+        zmq.proxy(front, back)
+    except zmq.ContextTerminated:
+        front.close(0)
+        back.close(0)
+def worker():
+    tasks, results = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+    tasks.connect("inproc://back")
+    results.connect("inproc://results")
+    ready.wait()
+    try:
+        while True:
+            results.send(tasks.recv())
+    except zmq.ContextTerminated:
+        tasks.close(0)
+        results.close(0)
+sink, out = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+sink.bind("inproc://results")
+for function in (streamer, worker, worker):
+    threading.Thread(target=function).start()
+ready.wait()
+out.connect("inproc://front")
+for number in range(200):
+    out.send(b"%d" % number)
+print(len([sink.recv() for _ in range(200)]))
+sink.close()
+out.close()
+context.term()
+"""
+
+
+def test_a_script_that_ends_before_anybody_looks_is_accounted_for(tmp_path):
+    script = tmp_path / "brief.py"
+    script.write_text(BRIEF)
+    told = _watch("--report", str(script))
+    assert (told.returncode, told.stdout) == (0, "200\n"), told.stderr
+    assert re.search(r"main\.out → streamer\.front +200 +200 +0", told.stderr), told.stderr
+    assert "streamer.back → worker.tasks" in told.stderr
+    assert "streamer.back → worker-2.tasks" in told.stderr, "two threads at the same time are two nodes"
+    assert " lost: " not in told.stderr
+
+
 def test_what_happened_is_one_page(tmp_path):
     script = tmp_path / "tasks.py"
     script.write_text(SCRIPT)

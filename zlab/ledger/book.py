@@ -178,6 +178,7 @@ class Book:
         """
         for recording, counts in retired.items():
             self._tally.fold(recording, counts)
+        self._learn_proxies((*reading.second, *retired))  # a short program may have closed its proxy by now
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         self._live = reading.live
@@ -198,7 +199,6 @@ class Book:
                 strikes=reading.strikes,
             )
         self._subscribers.enrol([*reading.second, *retired], self._conflated)
-        self._learn_proxies(reading.second)
         self._subscribers.strike(reading)
         self._matcher.pace.learn(reading.rates, self._learnt, now, steered=reading.steered)
         self._learnt = now
@@ -379,8 +379,8 @@ class Book:
         totals = through_proxies(totals, self.proxied, self.topology.links, self._specs, self._strangers)
         return with_strangers(totals, self._strangers, self._exchanges)
 
-    def _learn_proxies(self, live: Iterable[Recording]) -> None:
-        for recording in live:
+    def _learn_proxies(self, recordings: Iterable[Recording]) -> None:
+        for recording in recordings:
             if recording.forwarded is not None and recording.name not in self.proxied:
                 partner = recording.forwarded.partner.name
                 if partner in self._specs:

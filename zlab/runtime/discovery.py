@@ -293,13 +293,13 @@ def _name(maker: FrameType | None) -> str:
         return ""
     coded = line.encode()
     before, after = coded[:start].decode(errors="ignore"), coded[end:].decode(errors="ignore")
-    found = _AS.match(after) or _IS.search(before)
-    if found:
-        return found[1].strip("_")
     several = _ARE.match(line)
     names = [name.strip().rpartition(".")[2] for name in several[1].split(",")] if several else []
     place = before.count("socket(")
-    return names[place].strip("_") if len(names) > 1 and place < len(names) else ""
+    if len(names) > 1 and place < len(names):
+        return names[place].strip("_")
+    found = _AS.match(after) or _IS.search(before)
+    return found[1].strip("_") if found else ""
 
 
 def _is_here(url: str) -> bool:

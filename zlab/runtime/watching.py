@@ -264,11 +264,17 @@ class Watching:
             if node is None:
                 node = self.nodes[name] = WatchedNode(name, thread)
                 return node
-            mine = node.thread is thread or not (node.thread is not None and node.thread.is_alive())
+            mine = node.thread is thread or self._has_left(node, seen.opened)
             if not node.outside and mine and not self._faces_itself(seen, node):
                 node.thread = thread or node.thread
                 return node
             number += 1
+
+    def _has_left(self, node: WatchedNode, opened: float) -> bool:
+        """Whether the thread of a node has ended, and had closed all that it opened when another opened a socket."""
+        if node.thread is not None and node.thread.is_alive():
+            return False
+        return all(o.ended <= opened for o in self._places if self._homes.get(o.recording) is node)
 
     def _faces_itself(self, seen: Seen, node: WatchedNode) -> bool:
         return any(
