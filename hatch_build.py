@@ -46,7 +46,7 @@ def compiled(root: Path) -> Path | None:
     if sys.implementation.name != "cpython" or os.name != "posix" or not headers.exists():
         return None
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
-    for compiler in (os.environ.get("CC", "cc"), "gcc", "clang"):
+    for compiler in [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]:
         # To a name of its own first: another process may be using the one that is there.
         fresh = made.with_suffix(f".{os.getpid()}")
         source = f"{zlib.crc32((root / SOURCE).read_bytes()):08x}"

@@ -53,16 +53,18 @@ def test_each_knob_of_a_pattern_is_an_option_that_is_explained(name: str, capsys
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("frob", "invalid choice: 'frob'"),
+        ("frob", "there is no command 'frob': choose from list, doctor"),
         ("--frob", "unrecognized arguments: --frob"),
+        ("--frob 3", "unrecognized arguments: --frob; see zlab --help"),
         ("--port 70000", "'70000' is not a port"),
         ("run", "PATTERN"),
-        ("run frob", "'frob' (choose from "),
-        ("run pubsub", "did you mean pub_sub?"),
+        ("run frob", "there is no pattern 'frob'; see zlab run --help"),
+        ("run pubsub", "there is no pattern 'pubsub': did you mean pub_sub? See zlab run --help"),
         ("run pipeline --frob 1", "unrecognized arguments: --frob 1; see zlab run pipeline --help"),
         ("run pipeline --workers many", "--workers: invalid int value: 'many'"),
         ("run pipeline --workers 0", "workers=0"),
-        ("run pipeline --transport pigeon", "invalid choice: 'pigeon'"),
+        ("run pipeline --transport pigeon", "--transport cannot be 'pigeon': choose from inproc, ipc, tcp; see"),
+        ("list --frob", "unrecognized arguments: --frob; see zlab list --help"),
         ("run pipeline --for ever", "'ever' is not a number of seconds"),
     ],
 )

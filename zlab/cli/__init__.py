@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,35 +21,56 @@ __all__ = ["main"]
 
 _FAILED = 1
 _MISUSED = 2
+_INTERRUPTED = 130
+_FEW = 12
+"""Choices that a complaint lists; more are left to the help."""
+_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code: 0 done, 1 failed, 2 not understood."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _do(arguments)
+    except KeyboardInterrupt:  # before anything was running
+        return _INTERRUPTED
+
+
+def _do(arguments: list[str]) -> int:
     if arguments[:1] == ["bench"]:  # its options are its own
         return _bench(arguments[1:])
     parser = _parser(arguments)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:  # whose help is of use is known to the command, not to the first parser
         getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
-    try:
-        code: int = options.do(options)
-    except KeyboardInterrupt:  # before anything was running
-        return 130
+    code: int = options.do(options)
     return code
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line and names the way to help."""
 
+    given: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
-        if "invalid choice" in message:  # the name, and what it could have been
-            message = message.partition(": ")[2]
-            wrong, _, choices = message.partition("(choose from")
-            near = difflib.get_close_matches(wrong.partition(": ")[2].strip(" '"), re.findall(r"[\w-]+", choices), n=1)
-            if near:
-                message += f": did you mean {near[0]}?"
-        self.exit(_MISUSED, f"zlab: {message}; see {self.prog} --help\n")
+        wrong = _CHOICE.fullmatch(message)
+        if wrong:
+            message = self._no_such(*wrong.groups())
+        see = " See" if message.endswith("?") else "; see"
+        self.exit(_MISUSED, f"zlab: {message}{see} {self.prog} --help\n")
+
+    def _no_such(self, what: str, name: str, choices: str) -> str:
+        """The name, and what it could have been; an option before it that nobody knows is the first mistake."""
+        before = takewhile(lambda each: each != name, self.given)
+        strange = [each for each in before if each.startswith("-") and each not in self._option_string_actions]
+        if strange:
+            return f"unrecognized arguments: {strange[0]}"
+        known = re.findall(r"[\w-]+", choices)
+        near = difflib.get_close_matches(name, known, n=1)
+        told = f"there is no {what.lower()} {name!r}" if what.isupper() else f"{what} cannot be {name!r}"
+        if near:
+            return f"{told}: did you mean {near[0]}?"
+        return told if len(known) > _FEW else f"{told}: choose from {', '.join(known)}"
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -57,6 +79,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         description="An interactive laboratory for ZeroMQ. Without a command, it opens in JupyterLab.",
         allow_abbrev=False,
     )
+    parser.given = arguments
     parser.add_argument("--version", action="version", version=f"zlab {version('zlab')}")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="listen on this port instead of a free one")
@@ -66,13 +89,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the patterns", description="List the patterns, or the options.")
     listing.add_argument("--markdown", action="store_true", help="as the table in README.md")
     listing.add_argument("--options", action="store_true", help="the socket options, as the table in README.md")
-    listing.set_defaults(do=_list)
+    listing.set_defaults(do=_list, parser=listing)
     doctor = commands.add_parser(
         "doctor",
         help="tell what this installation can do, and how to get the rest",
         description="Tell what this installation of ZeroMQ and Jupyter can do, and how to get the rest.",
     )
-    doctor.set_defaults(do=_doctor)
+    doctor.set_defaults(do=_doctor, parser=doctor)
     running = commands.add_parser(
         "run",
         help="run a pattern in the terminal, until Ctrl-C",
@@ -87,7 +110,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     watching.add_argument("--report", action="store_true", help="print what happened instead of opening a browser")
     watching.add_argument("script", type=_script, metavar="SCRIPT", help="a Python file that uses pyzmq")
-    watching.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what the script is given")
+    given = "what the script is given: zlab's own options stand before it"
+    watching.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help=given)
     watching.set_defaults(do=_watch, parser=watching)
     commands.add_parser("bench", help="measure a lab beside plain pyzmq", add_help=False)
     return parser

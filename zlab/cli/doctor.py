@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import zmq
@@ -15,7 +17,10 @@ from zlab.probe.meter import COMPILED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_COMPILE = "install a C compiler and Python's headers (apt install gcc python3-dev), then install zlab again"
+_COMPILE = (
+    "until then Python counts, as exactly and more slowly; to compile it, install a C compiler and Python's headers "
+    "(apt install gcc python3-dev), then zlab again"
+)
 _CONTROLS = "controls answer while a cell is busy"
 
 
@@ -40,7 +45,8 @@ def report() -> str:
     for ability in (a for abilities in sections.values() for a in abilities if not a.there):
         remedies.setdefault(ability.remedy, []).append(ability.name)
     if remedies:
-        lines += ["", "To get what is missing"]
+        pip = f"{sys.executable} -m pip" if find_spec("pip") else f"uv pip, with --python {sys.executable}"
+        lines += ["", f"To get what is missing (pip is that of this environment: {pip})"]
         for remedy, names in remedies.items():
             lines += [f"  {', '.join(names)}:", f"    {remedy}"]
     if not installation.drafts():
