@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import deque
@@ -13,11 +12,12 @@ import zmq
 
 from zlab.installation import refuse
 from zlab.ledger.snapshot import NodeState
-from zlab.probe import blocked_in, install_proxy, message_cost, under_way
+from zlab.probe import install_proxy, message_cost
 from zlab.recording import FULL_TRACE_LIMIT, TRACE_LIMIT, Event
 from zlab.recordings import Facing, Recordings
 from zlab.runtime.connections import Connections
 from zlab.runtime.disturbances import Disturbances
+from zlab.runtime.doing import Doing
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.life import CONTEXT_LIMIT, GRACE, close_all, drop_unsent
 from zlab.runtime.node import KNOBS, REBIND, RunningNode
@@ -78,15 +78,14 @@ class Run:
         if relay and not any(self.endpoints.uses_tcp(e) for _, spec in topology.sockets() for e in spec.connects):
             raise TopologyError("relay=True carries tcp connections, and there are none here: give transport='tcp' too")
         self.world = World(points(topology), begins(topology))
+        self.nodes: dict[str, RunningNode] = {}
         self.steering = Steering(
             topology,
             self.world,
             apply=self.apply,
             report=self.report,
             over=lambda: self._stopped,
-            passing=self._passing,
-            waits=self._waits,
-            busy=self._busy,
+            doing=Doing(self.nodes, self.world),
         )
         self.began = time.perf_counter()
         self.events: deque[Event] = deque(maxlen=EVENT_LIMIT)
@@ -113,8 +112,8 @@ class Run:
         self.connections = Connections(topology, self.endpoints, began=self.began, say=self._say, node=self._seen)
         inproc = any(self.endpoints.uses_inproc(e) for _, spec in topology.sockets() for e in spec.endpoints)
         self._shared: zmq.Context[Any] | None = zmq.Context(topology.io_threads) if inproc else None
-        self.nodes = {
-            node.name: RunningNode(
+        for node in topology.nodes:
+            self.nodes[node.name] = RunningNode(
                 node,
                 endpoints=self.endpoints,
                 recordings=self.recordings,
@@ -125,17 +124,15 @@ class Run:
                 report=self.report,
                 altered=self.disturbances.altered,
             )
-            for node in topology.nodes
-        }
         try:
             if relay:
                 self.endpoints.relay = Relay(self.report)
             for step in (RunningNode.open, RunningNode.bind, RunningNode.connect):
-                for node in self.nodes.values():
-                    step(node)
-            for node in self.nodes.values():
-                node.start(self._go)
-                self.report("start", node.name, "", "")
+                for running in self.nodes.values():
+                    step(running)
+            for running in self.nodes.values():
+                running.start(self._go)
+                self.report("start", running.name, "", "")
         except BaseException:
             self.stop()
             raise
@@ -183,43 +180,6 @@ class Run:
     def over(self) -> bool:
         """Whether no node's function runs any more."""
         return not any(node.thread is not None and node.thread.is_alive() for node in self.nodes.values())
-
-    def _passing(self) -> set[int]:
-        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
-        threads = ((node.thread.ident or 0, node.recordings) for node in self.nodes.values() if node.thread is not None)
-        return {
-            ident
-            for ident, recordings in threads
-            if under_way(frames.get(ident), recordings) or any(r.forwarded and r.forwarded.unseen() for r in recordings)
-        }
-
-    def _busy(self) -> set[str]:
-        """The nodes whose threads are in their own code, or wait for no more than some time."""
-        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
-        held = {passage.thread for passage in tuple(self.world.standing)}
-        return {
-            node.name
-            for node in self.nodes.values()
-            if node.thread is not None
-            and node.thread.is_alive()
-            and node.thread.ident not in held
-            and not blocked_in(frames.get(node.thread.ident or 0), node.recordings).sockets
-        }
-
-    def _waits(self) -> str:
-        """What the nodes do for which nothing moves, in words."""
-        held = {passage.thread for passage in tuple(self.world.standing)}
-        told: dict[str, list[str]] = {}
-        for node in self.nodes.values():
-            inside = {recording.meter.inside for recording in node.recordings} - {0}
-            if node.thread is not None and node.thread.ident in held:
-                what = "held"
-            elif node.thread is None or not node.thread.is_alive():
-                what = "over"
-            else:
-                what = "waiting in recv" if 2 in inside else "waiting in send" if inside else "busy in its own code"  # noqa: PLR2004 - see Meter
-            told.setdefault(what, []).append(node.name)
-        return "; ".join(f"{what}: {', '.join(names)}" for what, names in told.items())
 
     # --- control -------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from zlab.runtime.breakpoints import Breakpoint, breakpoint_on, told
 from zlab.runtime.place import Place, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from zlab.ledger.snapshot import Snapshot
+    from zlab.runtime.doing import Doing
     from zlab.runtime.world import Passage, Point, World
     from zlab.topology import Topology
 
@@ -34,9 +35,7 @@ class Steering:
         apply: Callable[[], None],
         report: Callable[[str, str, str, str], None],
         over: Callable[[], bool],
-        passing: Callable[[], Collection[int]],
-        waits: Callable[[], str],
-        busy: Callable[[], set[str]],
+        doing: Doing,
     ) -> None:
         """Let everything pass.
 
@@ -46,13 +45,11 @@ class Steering:
             apply: tells each probe whether its socket must come by the gate.
             report: writes an event down.
             over: whether the run has been stopped.
-            passing: tells the threads that are between a probe and their program.
-            waits: tells which nodes wait for what, in words.
-            busy: tells the nodes whose threads neither wait for a message nor are held: they may yet send one.
+            doing: tells what the threads of its nodes do; one that is busy may yet send a message.
         """
         self._topology, self._world = topology, world
         self._apply, self._report, self._over = apply, report, over
-        self._passing, self._waits, self._busy = passing, waits, busy
+        self._doing = doing
         self._everything = place(topology)
         self.breakpoints: tuple[Breakpoint, ...] = ()
         self._reason = ""
@@ -110,7 +107,7 @@ class Steering:
     def _settle(self) -> None:
         """Wait until no thread is between a probe and its program: then nothing passes that had begun before."""
         deadline = time.monotonic() + _SETTLING
-        while self._passing() and time.monotonic() < deadline:
+        while self._doing.passing() and time.monotonic() < deadline:
             time.sleep(_LOOK)
 
     def _where(self, here: Place) -> tuple[str, str, str]:
@@ -149,7 +146,7 @@ class Steering:
         while True:
             waited = time.monotonic() - since
             # Whether nothing comes by itself any more: what was let through has come as far as it can.
-            still = waited > _PATIENCE or (waited > quiet and not self._busy() & upstream)
+            still = waited > _PATIENCE or (waited > quiet and not self._doing.busy() & upstream)
             with world.lock:
                 if not here.holds <= world.shut:
                     return False
@@ -173,7 +170,9 @@ class Steering:
                 return False
             elif time.monotonic() > deadline:
                 what = f"{here.name}: " if here.name else ""
-                raise TimeoutError(f"{what}{moved:,} of {n:,} messages moved in {timeout:g} s each: {self._waits()}")
+                raise TimeoutError(
+                    f"{what}{moved:,} of {n:,} messages moved in {timeout:g} s each: {self._doing.told()}"
+                )
 
     def _first(self, points: frozenset[Point]) -> Passage | None:
         return next((each for each in self._world.standing if each.point in points and not each.let), None)
@@ -184,7 +183,7 @@ class Steering:
         while True:
             with world.lock:
                 gone = passage not in world.standing
-            if (gone and passage.thread not in self._passing()) or time.monotonic() > deadline:
+            if (gone and passage.thread not in self._doing.passing()) or time.monotonic() > deadline:
                 return
             time.sleep(0)
 
