@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 from zlab.ledger import frames
 from zlab.observed import Observed, check_trace, delivered
 from zlab.runtime import registry
-from zlab.runtime.arrival import COMMANDS
 from zlab.runtime.chaos import Chaos, plan
 from zlab.runtime.run import Run
 from zlab.sockets import TopologyError
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
 LARGEST = 10_000_000
 """Bytes of the largest message that a node can be tuned to."""
-
-_LOOK = 0.05  # seconds between two looks at what a program may change without a word, such as what it subscribes to
 
 
 class Lab(Observed):
@@ -54,7 +49,6 @@ class Lab(Observed):
     ) -> None:
         """Start it; use `zlab.run`."""
         self._run = Run(topology, transport, key=key, full=check_trace(trace), relay=relay, exposed=exposed)
-        self._settled = threading.Event()  # never set: to wait on
         super().__init__(self._run)
         self.subscribe(self._run.connections.heard_of)
         self.subscribe(self._run.steering.check)
@@ -305,25 +299,7 @@ class Lab(Observed):
         """
         if not timeout >= 0:
             raise ValueError(f"timeout={timeout!r}: give zero or more seconds")
-        deadline = time.monotonic() + timeout
-        connections = self._run.connections
-        while True:
-            if self._run.stopped:
-                raise RuntimeError("the lab is stopped: no link carries messages any more")
-            with connections.changed:
-                waiting = connections.waiting()
-                left = deadline - time.monotonic()
-                if not waiting:
-                    break
-                if left <= 0:
-                    links = self.topology.links
-                    told = "; ".join(f"{links[link]}: {why}" for link, why in waiting.items())
-                    raise TimeoutError(
-                        f"after {timeout:g} s, {len(waiting)} of {len(links)} links are not ready: {told}"
-                    )
-                connections.changed.wait(min(left, _LOOK))
-        # What has come into a socket's queue is seen by a thread that sends all the time within this time.
-        self._settled.wait(COMMANDS)
+        self._run.connections.wait(timeout, stopped=lambda: self._run.stopped)
 
     def connections(self) -> pd.DataFrame:
         """How each link came about: a row per link and connection, the oldest first.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from zlab.runtime.arrival import COMMANDS
 from zlab.runtime.hearing import ENDED, Hearing
 from zlab.runtime.meetings import Attempt, End, Meeting, Meetings
 from zlab.runtime.monitors import Monitors
@@ -13,7 +16,6 @@ from zlab.runtime.subscriptions import Subscriptions
 from zlab.runtime.telling import Telling
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from zlab.ledger.snapshot import Connection, NodeState, Snapshot
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from zlab.topology import Topology
 
 _SETTLING = 1.0  # seconds for which the time of a first message may still become more exact
+_LOOK = 0.05  # seconds between two looks at what a program may change without a word, such as what it subscribes to
 
 
 class Connections:
@@ -47,9 +50,9 @@ class Connections:
     ) -> None:
         """Find out who will meet whom; nothing is open yet."""
         self._endpoints, self._node = endpoints, node
+        self._settled = threading.Event()  # never set: to wait on
         self._meetings = meetings = Meetings(topology, endpoints, began)
-        self.changed = meetings.changed
-        """Notified when a link has come farther."""
+        self._changed = meetings.changed
         self._telling = Telling(meetings, say)
         self._hearing = Hearing(meetings, endpoints.urls, lambda name: node(name)[0], self._telling)
         self._monitors = Monitors(
@@ -67,12 +70,12 @@ class Connections:
         if not all(map(self._endpoints.uses_inproc, self._meetings.specs[name].endpoints)):
             end.mailbox = int(socket.get(zmq.FD))
             self._monitors.watch(name, socket)
-        with self.changed:
+        with self._changed:
             self._meetings.ends[name] = end
 
     def bound(self, name: str, endpoint: str) -> None:
         """Hear that a socket has bound."""
-        with self.changed:
+        with self._changed:
             self._meetings.ends[name].bound.add(endpoint)
             for meeting in self._meetings.bound[name]:
                 last = meeting.last
@@ -85,7 +88,7 @@ class Connections:
 
     def connecting(self, name: str, endpoint: str, url: str) -> None:
         """Hear that a socket is about to connect."""
-        with self.changed:
+        with self._changed:
             meeting = next(m for m in self._meetings.connected[name] if m.endpoint == endpoint)
             meeting.url = url
             attempt = self._meetings.begin(meeting, again=False)
@@ -96,12 +99,12 @@ class Connections:
     def _join(self, meeting: Meeting, attempt: Attempt) -> None:
         attempt.up = self._meetings.now()
         self._subscriptions.prove(meeting)
-        self.changed.notify_all()
+        self._changed.notify_all()
 
     def ended(self, node: str, state: NodeState) -> None:
         """Hear that all sockets of a node are closed."""
         of = self._meetings
-        with self.changed:
+        with self._changed:
             for name in [n for n in of.ends if n.rpartition(".")[0] == node]:
                 del of.ends[name]
                 # Of a peer that binds, the monitor of the one that is left tells; over inproc nobody does.
@@ -110,7 +113,7 @@ class Connections:
                     if last is not None and last.alive:
                         last.disconnected = of.now()
                         last.reason = last.reason or f"{node} {ENDED.get(state, 'has ended')}"
-            self.changed.notify_all()
+            self._changed.notify_all()
 
     def stopping(self) -> None:
         """Say no more of what ends from now on: all does."""
@@ -126,7 +129,7 @@ class Connections:
 
     def heard_of(self, snapshot: Snapshot) -> None:
         """Learn from a snapshot which links have carried their first message."""
-        with self.changed:
+        with self._changed:
             self._meetings.delivered = delivered = tuple(link.delivered for link in snapshot.links)
             unsettled: dict[int, Attempt] = {}
             for meeting in self._meetings.all:
@@ -149,21 +152,21 @@ class Connections:
     # --- what the monitors tell, on their thread -----------------------------------------------
 
     def _heard(self, name: str, event: int, value: int, url: str) -> None:
-        with self.changed:
+        with self._changed:
             meeting = self._hearing.heard(name, event, value, url)
             if meeting is not None:
                 self._subscriptions.prove(meeting)
-            self.changed.notify_all()
+            self._changed.notify_all()
 
     def _lost(self, name: str) -> None:
-        with self.changed:
+        with self._changed:
             self._hearing.lost(name)
 
     # --- what can be asked ---------------------------------------------------------------------
 
     def all(self) -> list[Connection]:
         """Every connection that is remembered, link by link."""
-        with self.changed:
+        with self._changed:
             return [
                 meeting.tell(attempt, link)
                 for link, meeting in sorted(self._meetings.of_link.items())
@@ -172,7 +175,7 @@ class Connections:
 
     def latest(self) -> tuple[Connection, ...]:
         """The latest connection of each link."""
-        with self.changed:
+        with self._changed:
             return tuple(
                 meeting.tell(meeting.last, link)
                 for link, meeting in sorted(self._meetings.of_link.items())
@@ -184,7 +187,7 @@ class Connections:
 
         Nothing has crossed them. A socket that was told that it may not come in does not try again.
         """
-        with self.changed:
+        with self._changed:
             shut = [meeting for meeting in self._meetings.all if meeting.refused and not meeting.admitted]
             return {
                 link: (last := meeting.last) is not None and last.sure and not last.alive
@@ -194,11 +197,41 @@ class Connections:
 
     def waiting(self) -> dict[int, str]:
         """The links that cannot carry messages yet, and why."""
-        with self.changed:
+        with self._changed:
             for meeting in self._meetings.all:
                 self._subscriptions.prove(meeting)
             of_link = sorted(self._meetings.of_link.items())
             return {link: why for link, meeting in of_link if (why := self._why(meeting, link))}
+
+    def wait(self, timeout: float, stopped: Callable[[], bool]) -> None:
+        """Wait until no link is waiting any more.
+
+        Args:
+            timeout: the longest wait, in seconds.
+            stopped: whether the lab has been stopped.
+
+        Raises:
+            TimeoutError: it names the links that cannot carry messages, and why.
+            RuntimeError: the lab is stopped.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            if stopped():
+                raise RuntimeError("the lab is stopped: no link carries messages any more")
+            with self._changed:
+                waiting = self.waiting()
+                left = deadline - time.monotonic()
+                if not waiting:
+                    break
+                if left <= 0:
+                    links = self._meetings.links
+                    told = "; ".join(f"{links[link]}: {why}" for link, why in waiting.items())
+                    raise TimeoutError(
+                        f"after {timeout:g} s, {len(waiting)} of {len(links)} links are not ready: {told}"
+                    )
+                self._changed.wait(min(left, _LOOK))
+        # What has come into a socket's queue is seen by a thread that sends all the time within this time.
+        self._settled.wait(COMMANDS)
 
     def _why(self, meeting: Meeting, link: int) -> str:
         for name in (meeting.binder, meeting.connector):
