@@ -117,6 +117,39 @@ def test_a_link_is_paused_steps_and_resumes_by_button_and_by_key(seen: Visit) ->
     seen.page.get_by_role("button", name=re.compile("close this group")).click()
 
 
+def test_the_sum_of_a_closed_groups_links_is_told_by_mouse_and_by_key(seen: Visit) -> None:
+    panel = seen.page.get_by_role("dialog", name=f"ventilator → {GROUP}")
+    figures = panel.get_by_role("group", name="Figures")
+    lane = seen.page.get_by_role("button", name=re.compile(f"^40 links, ventilator → {GROUP}"))
+    seen.node("ventilator").focus()
+    seen.page.keyboard.press("ArrowRight")
+    expect(lane).to_be_focused()
+    seen.page.keyboard.press("Enter")
+    expect(figures).to_contain_text("40 links over tasks")
+    told = lambda: int(re.search(r"delivered([\d,]+)", figures.text_content())[1].replace(",", ""))  # noqa: E731
+    first = told()
+    seen.until(lambda: told() > first)  # it goes on while it is looked at
+    assert first <= seen.ledger()[0]
+    seen.keep("sum")
+    seen.page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(lane).to_be_focused()
+    seen.page.keyboard.press("ArrowRight")
+    expect(seen.node(GROUP)).to_be_focused()
+
+    box = lane.bounding_box()
+    seen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(figures).to_contain_text("40 links over tasks")
+    panel.get_by_role("combobox", name="One of these links").select_option("ventilator.tasks → worker-7.tasks")
+    expect(panel).to_be_hidden()
+    one = seen.page.get_by_role("dialog", name="ventilator", exact=True)
+    expect(one.get_by_role("combobox", name="Node or link")).to_have_value("ventilator.tasks → worker-7.tasks")
+    expect(one.get_by_role("group", name="Figures")).to_contain_text("delivered")
+    seen.page.keyboard.press("Escape")
+    expect(one).to_be_hidden()
+    seen.page.keyboard.press("Escape")
+
+
 def test_what_becomes_of_a_node_and_of_the_lab_is_spoken(seen: Visit) -> None:
     spoken = seen.page.locator(".zlab-the-flow [role=status][aria-live=polite]").first
     seen.node(GROUP).focus()

@@ -1,31 +1,38 @@
-// A button for each card, for the keyboard and for screen readers; the pointer goes through it to the canvas.
+// A button for each card, and for each lane of a closed group, for the keyboard and for screen readers; the pointer
+// goes through it to the canvas.
 
-//   act: {light(target), activate(item), close(group), free()}; `free` says whether Escape is no one else's.
+//   act: {light(target), activate(item), sum(bundle), close(group), free()}; `free` says whether Escape is no one else's.
 class Buttons {
   constructor(scene, act) {
     this.scene = scene;
     this.act = act;
-    this.root = make("div.zlab-nodes", { role: "group", "aria-label": "Nodes" });
+    this.root = make("div.zlab-nodes", { role: "group", "aria-label": "Nodes and groups" });
   }
 
   get held() { return this.root.contains(document.activeElement); }
 
   focus(item) { this.root.children[item].focus({ preventScroll: true }); }
 
+  focusSum(bundle) { this.sums[this.bundles.indexOf(bundle)]?.focus({ preventScroll: true }); }
+
   refold() {
     const { nodes, frames } = this.scene.fold;
-    this.root.replaceChildren(...nodes.map((item, i) => this.card(item, i)), ...frames.map((frame) => this.frame(frame)));
+    this.bundles = this.scene.sumsAt();
+    this.cards = nodes.map((item, i) => this.stop({ item: i }, i ? -1 : 0, item, () => this.act.activate(i)));
+    nodes.forEach((item, i) => { if (item.group >= 0) this.cards[i].setAttribute("aria-expanded", "false"); });
+    this.sums = this.bundles.map((bundle) => this.stop({ bundle }, -1, {}, () => this.act.sum(bundle)));
+    this.root.replaceChildren(...this.cards, ...frames.map((frame) => this.frame(frame)), ...this.sums);
   }
 
-  card(item, i) {
-    const button = make("button.zlab-node", { type: "button", tabIndex: i ? -1 : 0 });
-    if (item.group >= 0) button.setAttribute("aria-expanded", "false");
+  // Where arrow keys stop.
+  stop(target, tabIndex, item, act) {
+    const button = make("button.zlab-node", { type: "button", tabIndex });
     button.addEventListener("focus", () => {
-      this.act.light({ item: i });
+      this.act.light(target);
       for (const other of this.root.children) other.tabIndex = other === button ? 0 : -1;
     });
     button.addEventListener("blur", () => this.act.light(null));
-    button.addEventListener("click", () => this.act.activate(i));
+    button.addEventListener("click", act);
     button.addEventListener("keydown", (event) => {
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       const closes = event.key === "Escape" && item.frame && this.act.free();
@@ -33,8 +40,8 @@ class Buttons {
       event.preventDefault();
       event.stopPropagation();
       if (closes) return this.act.close(item.frame.name);
-      const next = this.scene.next(i, way);
-      if (next >= 0) this.focus(next);
+      const stops = [...this.cards, ...this.sums], boxes = [...this.scene.boxes, ...this.bundles.map((bundle) => this.scene.middle(bundle))];
+      stops[this.scene.next(boxes, stops.indexOf(button), way)]?.focus({ preventScroll: true });
     });
     return button;
   }
@@ -57,6 +64,12 @@ class Buttons {
       button.style.width = width + "px";
       button.style.height = height + "px";
       this.label(i);
+    });
+    this.sums.forEach((button, k) => {
+      const { left, top } = camera.place(this.scene.middle(this.bundles[k]));
+      Object.assign(button.style, { left: left - 60 + "px", top: top - 12 + "px", width: "120px", height: "24px" });
+      const { name, links, endpoint } = this.scene.fold.links[this.bundles[k]];
+      button.setAttribute("aria-label", `${count(links.length)} links, ${name} over ${endpoint}: tell their sum`);
     });
   }
 

@@ -12,7 +12,7 @@ function render({ model, el, signal }) {
   let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null, kept = null; // of a moment of the past: its ticks
   let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = " -1";
 
-  const buttons = new Buttons(scene, { light, activate, close: (name) => open(name, false), free: () => !inspector.open });
+  const buttons = new Buttons(scene, { light, activate, sum, close: (name) => open(name, false), free: () => !inspector.open && !sums.open });
   const tip = new Tip();
   const zoom = make("div.zlab-zoom", {},
     ...[["↺", "Put the nodes back", tidy], ["A", "Larger, for the last row (L)", enlarge], ["+", "Zoom in (+)", () => zoomBy(1.3)], ["−", "Zoom out (-)", () => zoomBy(1 / 1.3)], ["⤢", "Fit (0)", fit]]
@@ -24,7 +24,7 @@ function render({ model, el, signal }) {
   const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-note");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": `${graph.name}: nodes and messages. Space pauses, full stop lets one message move, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or opens a group, Escape closes it` },
+    "aria-label": `${graph.name}: nodes and messages. Space pauses, full stop lets one message move, arrows move, plus and minus zoom, 0 fits, L enlarges, Tab goes to the nodes, Enter tells a node's figures or the sum of links, or opens a group, Escape closes it` },
     layers.canvas, buttons.root, tip.root);
   const frontage = make("div.zlab-flow", {}, stage, make("div.zlab-foot", {}, legend, note, zoom)); // panels may be higher than the stage
   el.append(frontage, announcer.region);
@@ -46,6 +46,7 @@ function render({ model, el, signal }) {
         if (figures.capacities) scene.capacities = figures.capacities;
         at = content.at;
         if (inspector.open) inspect(inspector.node.index);
+        if (sums.open) sum(sums.bundle);
         if (pointed) tell(pointed.target, pointed.x, pointed.y);
       }
       pending.push([content, batch]);
@@ -72,10 +73,14 @@ function render({ model, el, signal }) {
     closed(node) {
       const item = scene.fold.itemOf[node.index];
       message.close();
-      if (scene.fold.nodes[item].node >= 0) buttons.focus(item);
+      buttons.focus(item);
       want();
       look("");
     },
+  });
+  const sums = new Sum(frontage, {
+    choose(link) { inspect(graph.links[link].source, link); },
+    closed(bundle) { buttons.focusSum(bundle); want(); },
   });
   // A message of what is inspected, over it; it is followed through all views.
   const message = new MessagePanel(frontage, openMessage, () => follow(el, undefined, { closer: true }), () => {
@@ -122,6 +127,7 @@ function render({ model, el, signal }) {
 
   function opened() {
     tell(null);
+    sums.close();
     inspector.close();
     const { held } = buttons;
     refold();
@@ -316,7 +322,15 @@ function render({ model, el, signal }) {
     wire.send({ t: "look", node, link });
   }
 
+  // Several links that are drawn as one.
+  function sum(bundle) {
+    inspector.close();
+    sums.show(scene, bundle, { figures, place: camera.place(scene.middle(bundle)) });
+    want();
+  }
+
   function inspect(i, link) {
+    sums.close();
     const { fold, boxes } = scene;
     inspector.show(scene, i, { figures, at, place: camera.place(boxes[fold.itemOf[i]]), over }, link);
     look(graph.nodes[i].name, inspector.link);
@@ -331,7 +345,7 @@ function render({ model, el, signal }) {
 
   function tell(target, x, y) {
     const item = target?.item === undefined ? null : scene.fold.nodes[target.item];
-    const mute = !target || (inspector.open && item?.node === inspector.node.index);
+    const mute = !target || (inspector.open && item?.node === inspector.node.index) || (sums.open && target.bundle === sums.bundle);
     pointed = mute ? null : { target, x, y }; // its figures go on while the pointer rests
     want();
     if (mute) return tip.hide();
@@ -347,7 +361,7 @@ function render({ model, el, signal }) {
     if (inspector.open) sought.add(inspector.node.index);
     const { item, bundle } = pointed?.target ?? {};
     if (item !== undefined) for (const i of fold.nodes[item].members) sought.add(i);
-    if (bundle !== undefined) for (const i of fold.links[bundle].links) links.add(i);
+    for (const one of [bundle, sums.open ? sums.bundle : undefined]) for (const i of fold.links[one]?.links ?? []) links.add(i);
     graph.links.forEach((link, i) => { if (sought.has(link.source) || sought.has(link.target)) links.add(i); });
     const content = { t: "ask", nodes: sought.size > 1 ? [] : [...sought], links: [...links] }; // a group's figures are those of its links
     if (JSON.stringify(content) === asked) return;
@@ -364,11 +378,11 @@ function render({ model, el, signal }) {
     click({ item, bundle }) {
       tell(null);
       if (item !== undefined) return activate(item);
-      const { nodes, links } = scene.fold, { source, links: all } = links[bundle];
-      if (all.length > 1 || nodes[source].group >= 0) inspector.close(); // of several links none is meant
-      else inspect(nodes[source].node, all[0]);
+      const { links: all } = scene.fold.links[bundle];
+      if (all.length > 1) sum(bundle);
+      else inspect(graph.links[all[0]].source, all[0]);
     },
-    away() { inspector.close(); },
+    away() { sums.close(); inspector.close(); },
     hold(target, x, y) {
       const [wx, wy] = camera.world(x, y), box = scene.boxes[target.item];
       return { box, dx: box.x - wx, dy: box.y - wy };
@@ -404,7 +418,7 @@ function render({ model, el, signal }) {
     const acts = {
       ArrowLeft: () => panBy(60, 0), ArrowRight: () => panBy(-60, 0), ArrowUp: () => panBy(0, 60), ArrowDown: () => panBy(0, -60),
       "+": () => zoomBy(1.25), "=": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit, l: enlarge, L: enlarge,
-      Escape: () => (inspector.open ? inspector.close() : document.activeElement.blur()),
+      Escape: () => (sums.open ? sums.close() : inspector.open ? inspector.close() : document.activeElement.blur()),
       " ": () => steer(player.state === "paused" ? "resume" : "pause"), ".": () => steer("step"),
     };
     if (event.key === " " && event.target.closest("button:not(.zlab-node)")) return;

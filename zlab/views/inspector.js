@@ -92,6 +92,14 @@ function tellLinks(graph, index, live, figures) {
   return [make("div.zlab-socket", {}, make("b", {}, "Links")), definition(rows)];
 }
 
+// A panel goes beside what it tells of, and not beyond what it lies in.
+function putBeside(panel, root, place) {
+  const width = panel.offsetWidth, height = panel.offsetHeight;
+  const x = place.right + 10 + width < root.clientWidth ? place.right + 10 : place.left - 10 - width;
+  panel.style.left = Math.max(6, Math.min(x, root.clientWidth - width - 6)) + "px";
+  panel.style.top = Math.max(6, Math.min(place.top, root.clientHeight - height - 6)) + "px";
+}
+
 // A panel beside a node, for it or for one of its links.
 //   act: {command(name, given, report), look(link), open(number), closed(node)}: `look` is asked for when a link is chosen, or -1
 //     for the node, `open` for a message; a command reports by the callback that it is given.
@@ -201,10 +209,7 @@ class Inspector {
   }
 
   put() {
-    const { place } = this, width = this.panel.offsetWidth, height = this.panel.offsetHeight;
-    const x = place.right + 10 + width < this.root.clientWidth ? place.right + 10 : place.left - 10 - width;
-    this.panel.style.left = Math.max(6, Math.min(x, this.root.clientWidth - width - 6)) + "px";
-    this.panel.style.top = Math.max(6, Math.min(place.top, this.root.clientHeight - height - 6)) + "px";
+    putBeside(this.panel, this.root, this.place);
   }
 
   // The source of the node, and the line at which it stands now; null where that is not known, as in the past.

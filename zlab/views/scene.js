@@ -92,11 +92,23 @@ class Scene {
     return bundle < 0 ? null : { bundle };
   }
 
-  // The item next to another in a direction, or -1.
-  next(from, [dx, dy]) {
+  // The bundles of several links that a group which is closed has: those that the keyboard goes to.
+  sumsAt() {
+    const { links, nodes } = this.fold, stands = (i) => !nodes[i].frame;
+    return links.flatMap((link, b) => (link.links.length > 1 && stands(link.source) && stands(link.target) ? [b] : []));
+  }
+
+  // The middle of a lane, as a box.
+  middle(bundle) {
+    const { points } = this.lanes[bundle];
+    return { x: points[32], y: points[33], w: 0, h: 0 };
+  }
+
+  // What is next to one of some boxes in a direction, by its place among them, or -1.
+  next(boxes, from, [dx, dy]) {
     let best = -1, least = Infinity;
-    this.boxes.forEach((box, i) => {
-      const x = box.x - this.boxes[from].x, y = box.y - this.boxes[from].y, ahead = x * dx + y * dy;
+    boxes.forEach((box, i) => {
+      const x = box.x - boxes[from].x, y = box.y - boxes[from].y, ahead = x * dx + y * dy;
       const cost = ahead + 2.5 * Math.abs(x * dy + y * dx);
       if (i !== from && ahead > 5 && cost < least) { least = cost; best = i; }
     });
