@@ -1,4 +1,4 @@
-"""Compiles the probe's fast half where there is a C compiler; where there is none, the probe is Python alone."""
+"""Compiles the probe's fast half and a proxy's loop; where there is no C compiler, the probe is Python alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("zlab", "probe", "_fast.c")
+SOURCES = (Path("zlab", "probe", "_fast.c"), Path("zlab", "probe", "_proxy.c"))
 LIMIT = 120  # seconds
 
 
@@ -23,25 +23,28 @@ class FastProbe(BuildHookInterface):  # type: ignore[misc]  # hatchling's base i
         """Compile, before the files are gathered."""
         if self.target_name != "wheel":
             return
-        made = compiled(Path(self.root))
-        if made is None:
+        made = [compiled(Path(self.root), source) for source in SOURCES]
+        if None in made:
             self.app.display_warning("no C compiler or no Python headers: zlab's probe is slower, and as exact")
+        there = [each.relative_to(self.root).as_posix() for each in made if each is not None]
+        if not there:
             return
-        build_data["artifacts"].append(f"/{made.relative_to(self.root).as_posix()}")
+        build_data["artifacts"] += [f"/{each}" for each in there]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
 
-def compiled(root: Path) -> Path | None:
-    """Compile the module with what Python itself was compiled with.
+def compiled(root: Path, source: Path) -> Path | None:
+    """Compile a module with what Python itself was compiled with.
 
     Args:
         root: of the source tree.
+        source: the module's, from there.
 
     Returns:
         The module, or None where it cannot be had; what the compiler says is printed.
     """
-    made = root / SOURCE.with_name(SOURCE.stem + str(sysconfig.get_config_var("EXT_SUFFIX")))
+    made = root / source.with_name(source.stem + str(sysconfig.get_config_var("EXT_SUFFIX")))
     headers = Path(sysconfig.get_path("include"), "Python.h")
     if sys.implementation.name != "cpython" or os.name != "posix" or not headers.exists():
         return None
@@ -49,9 +52,9 @@ def compiled(root: Path) -> Path | None:
     for compiler in [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]:
         # To a name of its own first: another process may be using the one that is there.
         fresh = made.with_suffix(f".{os.getpid()}")
-        source = f"{zlib.crc32((root / SOURCE).read_bytes()):08x}"
-        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}", f'-DSOURCE="{source}"']
-        command = [*compiler.split(), *options, str(root / SOURCE), "-o", str(fresh)]
+        known = f"{zlib.crc32((root / source).read_bytes()):08x}"
+        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}", f'-DSOURCE="{known}"']
+        command = [*compiler.split(), *options, str(root / source), "-o", str(fresh)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
         except (OSError, subprocess.TimeoutExpired):
@@ -65,6 +68,7 @@ def compiled(root: Path) -> Path | None:
 
 
 if __name__ == "__main__":
-    there = compiled(Path(__file__).resolve().parent)
-    sys.stdout.write(f"{there or 'not compiled'}\n")
-    sys.exit(there is None)
+    modules = [compiled(Path(__file__).resolve().parent, each) for each in SOURCES]
+    for each in modules:
+        sys.stdout.write(f"{each or 'not compiled'}\n")
+    sys.exit(None in modules)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import errno
 import socket as sockets
 import threading
 import time
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from labs import eventually
 
-from zlab.probe import install_proxy, probe
+from zlab.probe import probe
 from zlab.probe.keys import key_of
 from zlab.recording import TRACE_LIMIT, Direction, Recording
 from zlab.recordings import Recordings
@@ -325,57 +324,6 @@ def test_bytes_are_counted_exactly_whatever_the_sizes_and_whatever_is_traced(
                 total += len(body)
                 assert ends.sent.counts()[:3] == (number, number, total)
                 assert ends.received.counts()[4:7] == (number, number, total)
-
-
-def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:
-    install_proxy()
-    install_proxy()
-    with zmq.Context() as context:
-        front, back = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
-        front.bind("inproc://front")
-        back.bind("inproc://back")
-        thread = threading.Thread(target=_swallow, args=(front, back))
-        thread.start()
-        client, worker = context.socket(zmq.REQ), context.socket(zmq.REP)
-        client.connect("inproc://front")
-        worker.connect("inproc://back")
-        client.send(b"ping")
-        assert worker.recv() == b"ping"
-        worker.send(b"pong")
-        assert client.recv() == b"pong"
-        client.close(0)
-        worker.close(0)
-        context.term()
-        thread.join(5)
-        assert not thread.is_alive()
-
-
-def test_a_proxy_that_finds_no_room_leaves_nothing_open() -> None:
-    install_proxy()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    context.max_sockets = 3  # its own two, and one of the two with which it is counted
-    recordings = Recordings({})
-    ends: list[zmq.Socket[bytes]] = []
-    for kind in (zmq.ROUTER, zmq.DEALER):
-        ends.append(context.socket(kind))
-        probe(ends[-1], Recording("proxy", kind.name, kind.name), recordings, lambda _direction, _frames: 1)
-    with pytest.raises(zmq.ZMQError) as error:
-        zmq.proxy(*ends)
-    assert error.value.errno == errno.EMFILE
-    for end in ends:
-        end.close(0)
-    ender = threading.Thread(target=context.term, daemon=True)
-    ender.start()
-    ender.join(10)  # while what was raised still holds all that there was
-    assert not ender.is_alive()
-
-
-def _swallow(front: zmq.Socket[bytes], back: zmq.Socket[bytes]) -> None:
-    try:
-        zmq.proxy(front, back)
-    except zmq.ContextTerminated:
-        front.close(0)
-        back.close(0)
 
 
 def _capture(make: object, context: zmq.Context[zmq.Socket[bytes]], bodies: list[list[bytes]]) -> bytes:

@@ -149,8 +149,9 @@ class Causes:
         open_, node, latest = tick.last()
         open_ = open_[np.argsort(tick.known.time[open_], kind="stable")][-max(REMEMBERED, tick.ends.size - tick.old) :]
         self._current[node] = np.where(tick.ends[latest], -1, latest)
-        kept = np.union1d(open_, self._current[self._current >= 0])
-        place = np.full(tick.ends.size + 1, -1)
+        which = np.zeros(tick.ends.size, np.bool_)
+        which[open_] = which[self._current[self._current >= 0]] = True
+        kept, place = np.flatnonzero(which), np.full(tick.ends.size + 1, -1)
         place[kept] = np.arange(kept.size)
         self._current = place[self._current]
         self._known, self._of = tick.known[kept], tick.every[tick.parent[kept]]

@@ -13,7 +13,7 @@ from zlab.ledger.latencies import path_of
 from zlab.ledger.snapshot import Flight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from zlab.ledger.columns import Ints
     from zlab.ledger.latencies import Latencies
@@ -50,12 +50,14 @@ class Crossed:
         self._links: Sequence[Link] = ()
         self._between: dict[tuple[int, int], int] = {}  # by the numbers of two sockets: their link, or -1
         self._paths: dict[tuple[int, int, int], str] = {}
+        self._proxies = 0
+        self._halves: dict[tuple[int, int], tuple[int, int] | None] = {}  # likewise, of two links by way of a proxy
         self.grow(topology)
 
     def grow(self, topology: Topology) -> None:
         """Learn of links that have been discovered."""
         self._links = topology.links
-        self._between = {}
+        self._between, self._halves = {}, {}
 
     def put_back(self, matches: Matches, late: Late) -> None:
         """Put back what sources left out while they were held up: on their links, and from end to end."""
@@ -84,16 +86,21 @@ class Crossed:
         links = self._enter_few(matches, at) if len(matches) <= LITTLE else self._enter_many(matches, at)
         step = max(1, math.ceil(len(matches) / most))
         shown = zip(links[::step], *(c.tolist() for c in _columns(matches, step)), strict=True)
+        if len(self._proxied) != self._proxies:
+            self._proxies, self._halves = len(self._proxied), {}
         flights: list[Flight] = []
         entered: set[tuple[int, float]] = set()  # what has come to a proxy, and may leave it several times
         for link, sender, receiver, kind, sent, received, size in shown:
             times = (sent - began) * 1e-9, (received - began) * 1e-9
             if link >= 0:
                 flights.append(Flight(link, kind, *times, size))
-            else:
-                halves = list(self._through(self._names[sender], self._names[receiver], kind, *times, size))
-                flights += halves[1:] if halves and (halves[0].link, times[0]) in entered else halves
-                entered |= {(half.link, times[0]) for half in halves[:1]}
+            elif (halves := self._through(sender, receiver)) is not None:
+                into, out = halves
+                middle = sum(times) / 2
+                if (into, times[0]) not in entered:
+                    entered.add((into, times[0]))
+                    flights.append(Flight(into, kind, times[0], middle, size))
+                flights.append(Flight(out, kind, middle, times[1], size))
         return flights[:most]
 
     def _enter_few(self, matches: Matches, at: float) -> list[int]:
@@ -154,17 +161,13 @@ class Crossed:
             self._paths[origin, sender, receiver] = found
         return found
 
-    def _through(
-        self, sender: str, receiver: str, kind: int, sent: float, received: float, size: int
-    ) -> Iterable[Flight]:
-        """A message that crossed two links with a proxy between them, where no probe could see it."""
-        for front, back in self._proxied.items():
-            into, out = self._index.get((sender, front)), self._index.get((back, receiver))
-            if into and out:
-                middle = (sent + received) / 2
-                yield Flight(into[0], kind, sent, middle, size)
-                yield Flight(out[0], kind, middle, received, size)
-                return
+    def _through(self, sender: int, receiver: int) -> tuple[int, int] | None:
+        """The two links of a message with a proxy between them, where no probe saw it; by the sockets' numbers."""
+        if (sender, receiver) not in self._halves:
+            first, last = self._names[sender], self._names[receiver]
+            both = ((self._index.get((first, f)), self._index.get((b, last))) for f, b in self._proxied.items())
+            self._halves[sender, receiver] = next(((into[0], out[0]) for into, out in both if into and out), None)
+        return self._halves[sender, receiver]
 
 
 def _columns(matches: Matches, step: int) -> list[Ints]:

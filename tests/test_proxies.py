@@ -1,0 +1,287 @@
+"""Proxies: what passes through `zmq.proxy` over probed sockets is what passes without, and is counted to the frame."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zmq
+from labs import eventually, leaving_nothing
+
+import zlab
+from zlab.probe import install_proxy, probe
+from zlab.probe.counted import COUNTED, CountedProxy
+from zlab.probe.steered import SteeredProxy
+from zlab.recording import Recording
+from zlab.recordings import Recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROXIES = [
+    pytest.param(CountedProxy, marks=pytest.mark.skipif(not COUNTED, reason="no C compiler: there is none")),
+    SteeredProxy,
+]
+LIMIT = 10_000  # milliseconds
+
+
+def probed(context: zmq.Context[zmq.Socket[bytes]], kind: zmq.SocketType) -> zmq.Socket[bytes]:
+    """A probed socket of a lab of its own."""
+    made = context.socket(kind)
+    probe(made, Recording("proxy", kind.name, kind.name), Recordings({}), lambda _direction, _frames: 1)
+    return made
+
+
+class Between:
+    """A proxy that runs between two sockets of the test."""
+
+    def __init__(
+        self, proxy: Any, context: zmq.Context[zmq.Socket[bytes]], kinds: tuple[zmq.SocketType, ...], hwm: int = 5
+    ) -> None:
+        first, front, back, last = (context.socket(kind) for kind in kinds)
+        self.sockets = first, front, back, last
+        for each in self.sockets:
+            each.linger, each.rcvtimeo, each.sndtimeo = 0, LIMIT, LIMIT
+        for each in (first, front, back, last):
+            each.sndhwm = each.rcvhwm = hwm
+        front.bind("inproc://front")
+        back.bind("inproc://back")
+        first.connect("inproc://front")
+        last.connect("inproc://back")
+        self.first, self.last = first, last
+        self.loop = proxy(front, back)
+        self.ended: list[BaseException | None] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Have it run until it is turned."""
+        assert self.loop.begin(lambda: False)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run()
+        except BaseException as error:  # noqa: BLE001 - it is looked at
+            self.ended.append(error)
+        else:
+            self.ended.append(None)
+
+    def turn(self) -> None:
+        """End it."""
+        self.loop.turn()
+        self._thread.join(LIMIT / 1000)
+        assert not self._thread.is_alive()
+
+    @property
+    def ident(self) -> int:
+        return self._thread.ident or 0
+
+
+@contextmanager
+def between(proxy: Any, *kinds: zmq.SocketType, hwm: int = 5) -> Iterator[Between]:
+    with leaving_nothing(), ExitStack() as last:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        made = Between(proxy, context, kinds, hwm)
+        last.callback(context.term)
+        last.callback(lambda: [each.close(0) for each in made.sockets])
+        last.callback(made.loop.close)
+        made.start()
+        yield made
+        if not made.ended:
+            made.turn()
+
+
+PIPE = (zmq.PUSH, zmq.PULL, zmq.PUSH, zmq.PULL)
+BROKER = (zmq.DEALER, zmq.ROUTER, zmq.DEALER, zmq.DEALER)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_frames_and_bytes_are_counted_both_ways(proxy: Any) -> None:
+    with between(proxy, *BROKER) as way:
+        for number in range(3):
+            way.first.send_multipart([b"", b"question %d" % number])
+            routed = way.last.recv_multipart()
+            assert routed[1:] == [b"", b"question %d" % number]
+            way.last.send_multipart([*routed[:2], b"answer"])
+            assert way.first.recv_multipart() == [b"", b"answer"]
+        size = len(routed[0])
+        # Of each question and each answer: the routing identity, the delimiter and the body.
+        forth, back = 3 * (size + len(b"question 0")), 3 * (size + len(b"answer"))
+        eventually(lambda: way.loop.front() == (9, 9, forth, back))
+        assert way.loop.back() == (9, 9, back, forth)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_whatever_is_turned_and_started_again_all_comes_in_its_order(proxy: Any) -> None:
+    count = 3000
+    # libzmq's own cannot be turned while it waits for room.
+    with between(proxy, *PIPE, hwm=5 if proxy is CountedProxy else 0) as way:
+
+        def send() -> None:
+            for number in range(count):
+                way.first.send_multipart([b"%d" % number, b"x" * (number % 50)])
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        for number in range(count):
+            assert way.last.recv_multipart() == [b"%d" % number, b"x" * (number % 50)]
+            if number % 500 == 100:
+                way.turn()
+                assert way.ended.pop() is None
+                assert not way.loop.unseen()
+                way.start()
+        sender.join(10)
+        eventually(lambda: way.loop.back()[1] == 2 * count)
+        assert way.loop.front()[0] == 2 * count
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: there is none")
+def test_what_waits_for_room_is_kept_and_a_proxy_with_no_room_can_be_turned() -> None:
+    with between(CountedProxy, *PIPE) as way:
+        sent = 0
+        with suppress(zmq.Again):
+            way.first.sndtimeo = 200
+            while True:
+                way.first.send(b"%d" % sent)
+                sent += 1
+        assert sent > 5
+        way.turn()
+        assert way.ended.pop() is None
+        for number in range(3):
+            assert way.last.recv() == b"%d" % number
+        eventually(lambda: way.loop.clear(forth=True))
+        assert way.loop.front()[0] == way.loop.back()[1]
+        way.start()
+        for number in range(3, sent):
+            assert way.last.recv() == b"%d" % number
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: there is none")
+def test_signals_lose_nothing_and_count_nothing_twice() -> None:
+    count = 2000
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+    try:
+        with between(CountedProxy, *PIPE) as way:
+            over = threading.Event()
+
+            def disturb() -> None:
+                while not over.wait(0.0005):
+                    with suppress(ProcessLookupError):
+                        signal.pthread_kill(way.ident, signal.SIGUSR1)
+
+            disturber = threading.Thread(target=disturb, daemon=True)
+            disturber.start()
+
+            def send() -> None:
+                for number in range(count):
+                    way.first.send_multipart([b"%d" % number, b"", b"end"])
+
+            sender = threading.Thread(target=send, daemon=True)
+            sender.start()
+            for number in range(count):
+                assert way.last.recv_multipart() == [b"%d" % number, b"", b"end"]
+            sender.join(10)
+            over.set()
+            disturber.join(10)
+            eventually(lambda: way.loop.back()[1] == 3 * count)
+            assert way.loop.front()[0] == 3 * count
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_end_of_the_context_is_told_as_pyzmq_tells_it(proxy: Any) -> None:
+    with leaving_nothing():
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        way = Between(proxy, context, PIPE)
+        way.start()
+        ender = threading.Thread(target=context.term, daemon=True)
+        ender.start()
+        eventually(lambda: way.ended)
+        assert isinstance(way.ended[0], zmq.ContextTerminated)
+        way.loop.close()
+        for each in way.sockets:
+            each.close(0)
+        ender.join(10)
+        assert not ender.is_alive()
+
+
+@pytest.mark.parametrize("counted", [COUNTED, False], ids=["counted", "steered"])
+def test_a_proxy_that_is_never_idle_is_killed_over_inproc_too(counted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zlab.probe.proxy.COUNTED", counted)
+
+    def flood(out: zmq.Socket[bytes]) -> None:
+        while True:
+            out.send(b"x")
+
+    def pass_on(frontend: zmq.Socket[bytes], backend: zmq.Socket[bytes]) -> None:
+        zmq.proxy(frontend, backend)
+
+    topology = zlab.Topology(
+        "flood",
+        [
+            zlab.Node("source", flood, out=zlab.PUSH.connect("front")),
+            zlab.Node("streamer", pass_on, frontend=zlab.PULL.bind("front"), backend=zlab.PUSH.bind("back")),
+            zlab.Node("sink", zlab.nodes.sink(), inbox=zlab.PULL.connect("back")),
+        ],
+    )
+    with leaving_nothing(), zlab.run(topology, transport="inproc") as lab:
+        lab.wait(messages=2000, timeout=LIMIT / 1000)
+        lab.kill("streamer")
+        assert next(node for node in lab.snapshot().nodes if node.name == "streamer").state == "killed"
+        lab.stop()
+        assert not [event for event in lab.history() if event.kind == "error"]
+        assert (lab.ledger()["unaccounted"] == 0).all()
+
+
+def test_proxy_is_pyzmqs_own_for_plain_sockets() -> None:
+    install_proxy()
+    install_proxy()
+    with zmq.Context() as context:
+        front, back = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+        front.bind("inproc://front")
+        back.bind("inproc://back")
+        thread = threading.Thread(target=_swallow, args=(front, back))
+        thread.start()
+        client, worker = context.socket(zmq.REQ), context.socket(zmq.REP)
+        client.connect("inproc://front")
+        worker.connect("inproc://back")
+        client.send(b"ping")
+        assert worker.recv() == b"ping"
+        worker.send(b"pong")
+        assert client.recv() == b"pong"
+        client.close(0)
+        worker.close(0)
+        context.term()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_a_proxy_that_finds_no_room_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zlab.probe.proxy.COUNTED", False)  # the other opens no sockets
+    install_proxy()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.max_sockets = 3  # its own two, and one of the two with which it is counted
+    ends = [probed(context, kind) for kind in (zmq.ROUTER, zmq.DEALER)]
+    with pytest.raises(zmq.ZMQError) as error:
+        zmq.proxy(*ends)
+    assert error.value.errno == errno.EMFILE
+    for end in ends:
+        end.close(0)
+    ender = threading.Thread(target=context.term, daemon=True)
+    ender.start()
+    ender.join(10)  # while what was raised still holds all that there was
+    assert not ender.is_alive()
+
+
+def _swallow(front: zmq.Socket[bytes], back: zmq.Socket[bytes]) -> None:
+    try:
+        zmq.proxy(front, back)
+    except zmq.ContextTerminated:
+        front.close(0)
+        back.close(0)

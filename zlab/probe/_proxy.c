@@ -1,0 +1,326 @@
+/* The loop of a `zmq.proxy`, which counts what it moves.
+
+   libzmq's own tells of that only over a third socket (`zmq_proxy_steerable`), and looks after that socket before each
+   message: a fifth of what a request through a broker costs. What is here does the same to the two others, by libzmq's
+   own functions and without the GIL, and its counts can be read at any time. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#ifndef SOURCE /* what this file was when it was compiled: see hatch_build.py and loop.py */
+#define SOURCE ""
+#endif
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+enum { NOBLOCK = 1, SNDMORE = 2, EVENTS = 15, IN = 1, OUT = 2 }; /* libzmq's own; stable since its version 3 */
+enum { BURST = 1000 };                                           /* messages one way, before the other is looked at */
+enum { FORTH = 0, BACK = 1 };
+enum { FULL = -1 }; /* there was no room for the frame that is held */
+
+typedef struct {
+    void *socket;
+    int fd;
+    short events, revents;
+} Item; /* zmq_pollitem_t */
+
+typedef union {
+    unsigned char bytes[64];
+    void *aligned;
+} Message; /* zmq_msg_t */
+
+/* Where libzmq's functions are in this process, in the order in which `use` is told. */
+static struct {
+    int (*poll)(Item *, int, long);
+    int (*get)(void *, int, void *, size_t *);
+    int (*init)(Message *);
+    int (*recv)(Message *, void *, int);
+    int (*send)(Message *, void *, int);
+    int (*close)(Message *);
+    int (*more)(const Message *);
+    size_t (*size)(const Message *);
+    int (*error)(void);
+} libzmq;
+enum { FUNCTIONS = 9 };
+
+typedef struct {
+    PyObject_HEAD
+    void *ends[2];     /* the front end and the back end */
+    int wake;          /* readable once the loop is to end */
+    atomic_int ending; /* the same, for it to be seen within a burst */
+    atomic_llong taken[2], taken_bytes[2];   /* frames, by where they go */
+    atomic_llong handed[2], handed_bytes[2]; /* those of them that have been sent on */
+    /* By way: a frame that has been received, whether it is still to be sent on, and whether more of its message come. */
+    Message message[2];
+    int holding[2], more[2];
+} Loop;
+
+static void
+count(atomic_llong *counter, long long more)
+{
+    /* One thread writes. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_release);
+}
+
+/* Move what is there one way; gives 0, `FULL`, or the number of an error. */
+static int
+move(Loop *self, int way)
+{
+    Message *message = &self->message[way];
+
+    for (int i = 0; i < BURST; i++) {
+        do {
+            long long size;
+
+            if (!self->holding[way]) {
+                if (libzmq.recv(message, self->ends[way], NOBLOCK) < 0) {
+                    int error = libzmq.error();
+
+                    return error == EAGAIN ? 0 : error;
+                }
+                self->holding[way] = 1;
+                self->more[way] = libzmq.more(message);
+                count(&self->taken[way], 1);
+                count(&self->taken_bytes[way], (long long)libzmq.size(message));
+            }
+            size = (long long)libzmq.size(message);
+            if (libzmq.send(message, self->ends[!way], NOBLOCK | (self->more[way] ? SNDMORE : 0)) < 0) {
+                int error = libzmq.error();
+
+                return error == EAGAIN ? FULL : error; /* it is kept, and sent when there is room */
+            }
+            self->holding[way] = 0;
+            count(&self->handed[way], 1);
+            count(&self->handed_bytes[way], size);
+        } while (self->more[way]);
+        if (atomic_load_explicit(&self->ending, memory_order_acquire))
+            return 0;
+    }
+    return 0;
+}
+
+/* Whether a socket can be sent something without a wait, where that can be told; else sending tells. */
+static int
+has_room(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    return libzmq.get(socket, EVENTS, &events, &size) < 0 || (events & OUT) != 0;
+}
+
+static int
+go(Loop *self)
+{
+    int full[2] = {0, 0}; /* by way: whether something waits for room at the other end */
+    Item items[3] = {{self->ends[0], 0, 0, 0}, {self->ends[1], 0, 0, 0}, {NULL, self->wake, IN, 0}};
+
+    for (int way = 0; way < 2; way++)
+        if (self->holding[way] || self->more[way]) { /* since an interruption */
+            int done = move(self, way);
+
+            if (done > 0)
+                return done;
+            full[way] = done == FULL;
+        }
+    while (!atomic_load_explicit(&self->ending, memory_order_acquire)) {
+        /* Not for what cannot be handed on: that would be told at once, again and again. */
+        for (int end = 0; end < 2; end++)
+            items[end].events = (short)((full[end] ? 0 : IN) | (full[!end] ? OUT : 0));
+        if (libzmq.poll(items, 3, -1) < 0)
+            return libzmq.error();
+        for (int way = 0; way < 2; way++) {
+            int done;
+
+            if (!full[way] && !(items[way].revents & IN))
+                continue;
+            done = has_room(self->ends[!way]) ? move(self, way) : FULL;
+            if (done > 0)
+                return done;
+            full[way] = done == FULL;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+Loop_run(Loop *self, PyObject *Py_UNUSED(none))
+{
+    int error;
+
+    Py_BEGIN_ALLOW_THREADS
+    error = go(self);
+    Py_END_ALLOW_THREADS
+    return PyLong_FromLong(error);
+}
+
+static PyObject *
+Loop_turn(Loop *self, PyObject *Py_UNUSED(none))
+{
+    atomic_store(&self->ending, 1);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Loop_ended(Loop *self, PyObject *Py_UNUSED(none))
+{
+    atomic_store(&self->ending, 0);
+    Py_RETURN_NONE;
+}
+
+/* For when messages are moved elsewhere: what was received here goes first. */
+static PyObject *
+Loop_clear(Loop *self, PyObject *args)
+{
+    int way, done = 0;
+
+    if (!PyArg_ParseTuple(args, "p", &way))
+        return NULL;
+    way = way ? FORTH : BACK;
+    if (self->holding[way]) {
+        int ending = atomic_exchange(&self->ending, 1); /* one message and no more */
+
+        done = move(self, way);
+        atomic_store(&self->ending, ending);
+    }
+    return PyBool_FromLong(done == 0);
+}
+
+static PyObject *
+Loop_add(Loop *self, PyObject *args)
+{
+    long long frames, bytes;
+    int way;
+
+    if (!PyArg_ParseTuple(args, "LLp", &frames, &bytes, &way))
+        return NULL;
+    way = way ? FORTH : BACK;
+    count(&self->taken[way], frames);
+    count(&self->taken_bytes[way], bytes);
+    count(&self->handed[way], frames);
+    count(&self->handed_bytes[way], bytes);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Loop_read(Loop *self, PyObject *args)
+{
+    long long found[4];
+    int end;
+
+    if (!PyArg_ParseTuple(args, "i", &end))
+        return NULL;
+    end = end ? BACK : FORTH;
+    /* What has been handed on had been taken. */
+    found[1] = atomic_load_explicit(&self->handed[!end], memory_order_acquire);
+    found[3] = atomic_load_explicit(&self->handed_bytes[!end], memory_order_acquire);
+    found[0] = atomic_load_explicit(&self->taken[end], memory_order_acquire);
+    found[2] = atomic_load_explicit(&self->taken_bytes[end], memory_order_acquire);
+    return Py_BuildValue("(LLLL)", found[0], found[1], found[2], found[3]);
+}
+
+static PyObject *
+Loop_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names))
+{
+    unsigned long long front, back;
+    int wake;
+    Loop *made;
+
+    if (!PyArg_ParseTuple(args, "KKi", &front, &back, &wake))
+        return NULL;
+    if (libzmq.poll == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "call use() first: libzmq's functions are not known");
+        return NULL;
+    }
+    made = (Loop *)type->tp_alloc(type, 0);
+    if (made == NULL)
+        return NULL;
+    made->ends[0] = (void *)(uintptr_t)front;
+    made->ends[1] = (void *)(uintptr_t)back;
+    made->wake = wake;
+    libzmq.init(&made->message[0]);
+    libzmq.init(&made->message[1]);
+    return (PyObject *)made;
+}
+
+static void
+Loop_dealloc(Loop *self)
+{
+    libzmq.close(&self->message[0]);
+    libzmq.close(&self->message[1]);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef Loop_methods[] = {
+    {"run", (PyCFunction)Loop_run, METH_NOARGS, "Move messages until `turn`: 0; or the number of what ended it before."},
+    {"turn", (PyCFunction)Loop_turn, METH_NOARGS, "Have it end; `wake` must become readable too."},
+    {"ended", (PyCFunction)Loop_ended, METH_NOARGS, "Let it run again."},
+    {"clear", (PyCFunction)Loop_clear, METH_VARARGS, "clear(forth): send on what waits for room; whether nothing does."},
+    {"add", (PyCFunction)Loop_add, METH_VARARGS, "add(frames, bytes, forth): count what was moved elsewhere."},
+    {"read", (PyCFunction)Loop_read, METH_VARARGS,
+     "read(end): frames received from the front end (0) or back end (1) and sent to it, then the bytes of each."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject Loop_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "zlab.probe._proxy.Loop",
+    .tp_doc = "Loop(frontend, backend, wake): the addresses of two sockets, and a file descriptor.",
+    .tp_basicsize = sizeof(Loop),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = Loop_new,
+    .tp_dealloc = (destructor)Loop_dealloc,
+    .tp_methods = Loop_methods,
+};
+
+static PyObject *
+use(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned long long at[FUNCTIONS];
+
+    if (!PyArg_ParseTuple(args, "KKKKKKKKK", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8]))
+        return NULL;
+    libzmq.poll = (int (*)(Item *, int, long))(uintptr_t)at[0];
+    libzmq.get = (int (*)(void *, int, void *, size_t *))(uintptr_t)at[1];
+    libzmq.init = (int (*)(Message *))(uintptr_t)at[2];
+    libzmq.recv = (int (*)(Message *, void *, int))(uintptr_t)at[3];
+    libzmq.send = (int (*)(Message *, void *, int))(uintptr_t)at[4];
+    libzmq.close = (int (*)(Message *))(uintptr_t)at[5];
+    libzmq.more = (int (*)(const Message *))(uintptr_t)at[6];
+    libzmq.size = (size_t(*)(const Message *))(uintptr_t)at[7];
+    libzmq.error = (int (*)(void))(uintptr_t)at[8];
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"use", use, METH_VARARGS, "Hear where libzmq's functions are in this process; see loop.py for their order."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "zlab.probe._proxy",
+    .m_doc = "The loop of a proxy.",
+    .m_size = -1,
+    .m_methods = functions,
+};
+
+PyMODINIT_FUNC
+PyInit__proxy(void)
+{
+    PyObject *made;
+
+    if (PyType_Ready(&Loop_Type) < 0)
+        return NULL;
+    made = PyModule_Create(&module);
+    if (made == NULL)
+        return NULL;
+    Py_INCREF(&Loop_Type);
+    if (PyModule_AddStringConstant(made, "SOURCE", SOURCE) < 0 ||
+        PyModule_AddObject(made, "Loop", (PyObject *)&Loop_Type) < 0) {
+        Py_DECREF(&Loop_Type);
+        Py_DECREF(made);
+        return NULL;
+    }
+    return made;
+}

@@ -1,0 +1,129 @@
+"""A proxy whose loop is compiled here: it counts what it moves, and costs no more than libzmq's own."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import sys
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import zmq
+from zmq.backend import Socket as BackendSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FUNCTIONS = (
+    "zmq_poll",
+    "zmq_getsockopt",
+    "zmq_msg_init",
+    "zmq_msg_recv",
+    "zmq_msg_send",
+    "zmq_msg_close",
+    "zmq_msg_more",
+    "zmq_msg_size",
+    "zmq_errno",
+)
+"""In the order in which `_proxy.c` is told where they are."""
+
+
+class CountedProxy:
+    """One running proxy; any thread may ask what it has moved."""
+
+    def __init__(self, frontend: zmq.Socket[Any], backend: zmq.Socket[Any]) -> None:
+        """Begin to count; nothing moves yet."""
+        self._wake, self._waker = socket.socketpair()
+        self._loop = _proxy.Loop(frontend.underlying, backend.underlying, self._wake.fileno())
+        self._lock = Lock()
+        self._running = self._ending = False
+
+    def begin(self, gated: Callable[[], bool]) -> bool:
+        """Whether the loop may run from now on; not where the messages must pass by a gate."""
+        with self._lock:
+            self._running = not gated()
+            return self._running
+
+    def run(self) -> None:
+        """Move messages until `turn`.
+
+        Raises:
+            ZMQError: as of ``zmq.proxy``.
+        """
+        # At EINTR Python has its signals handled and exceptions raised; what is half moved is moved on after that.
+        while (number := self._loop.run()) == errno.EINTR:
+            pass
+        with self._lock:
+            self._running = self._ending = False
+            self._loop.ended()
+            if not number and self._wake.fileno() >= 0:
+                self._wake.recv(1)
+        if number == zmq.ETERM:
+            raise zmq.ContextTerminated(number)
+        if number:
+            raise zmq.ZMQError(number)
+
+    def turn(self) -> None:
+        """End the loop: the messages are to pass by the gates."""
+        with self._lock:
+            if self._running and not self._ending:
+                self._ending = True
+                self._loop.turn()
+                self._waker.send(b"!")
+
+    def unseen(self) -> bool:
+        """Whether the loop still moves messages though it should not."""
+        return self._running and self._ending
+
+    def clear(self, *, forth: bool) -> bool:
+        """Send on what the loop had received and found no room for; returns whether nothing of that is left."""
+        return self._loop.clear(forth)
+
+    def add(self, frames: list[bytes], *, forth: bool) -> None:
+        """Count a message that was moved elsewhere."""
+        self._loop.add(len(frames), sum(map(len, frames)), forth)
+
+    def front(self) -> tuple[int, int, int, int]:
+        """Frames received from the front end and sent to it, then the bytes of each."""
+        return self._loop.read(0)
+
+    def back(self) -> tuple[int, int, int, int]:
+        """Frames received from the back end and sent to it, then the bytes of each."""
+        return self._loop.read(1)
+
+    def close(self) -> None:
+        """Let go of what it had; only once the proxy has ended."""
+        with self._lock:
+            self._running = False
+            self._wake.close()
+            self._waker.close()
+
+
+def _found() -> bool:
+    """Tell the compiled loop where libzmq's functions are; whether they can be had."""
+    # They are in what pyzmq is compiled to, or in what that is linked to.
+    module = getattr(sys.modules.get(BackendSocket.__module__), "__file__", None)
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(module)
+        at = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in _FUNCTIONS]
+        _proxy.use(*at)
+        return all(at)
+    return False
+
+
+COUNTED = False
+"""Whether there is such a loop."""
+
+try:
+    from zlab.probe import _proxy
+except ImportError:  # it could not be compiled where zlab was installed
+    pass
+else:
+    source = Path(__file__).with_name("_proxy.c")
+    stale = source.exists() and f"{zlib.crc32(source.read_bytes()):08x}" != _proxy.SOURCE
+    COUNTED = not os.environ.get("ZLAB_PLAIN") and not stale and _found()
