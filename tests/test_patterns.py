@@ -170,6 +170,22 @@ class TestPeers:
             pattern(**{knob: peers})
 
 
+@pytest.mark.parametrize("pattern", PATTERNS, ids=patterns.__all__)
+def test_a_notebook_shows_what_there_is_to_know_of_it(pattern):
+    shown = pattern._repr_markdown_()
+    assert shown.startswith(f"**`zlab.patterns.{pattern.__name__}`** (")
+    for told in (pattern.guide.see, pattern.guide.promise, pattern.guide.failure):
+        assert f": {told}" in shown
+
+
+def test_a_name_that_is_none_is_told_with_one_that_is():
+    with pytest.raises(AttributeError, match=r"no pattern 'pipelin': did you mean pipeline\?"):
+        zlab.patterns.pipelin  # noqa: B018 - asking is all
+    with pytest.raises(AttributeError, match="no pattern 'frob': zlab list names them all"):
+        zlab.patterns.frob  # noqa: B018
+    assert not hasattr(zlab.patterns, "__path_of_nothing__")
+
+
 def test_subscriptions_go_round():
     topology = patterns.pub_sub(subscribers=3, subscriptions=("a", "b"))
     assert [s.options["subscribe"] for _, s in topology.sockets() if s.type is zlab.SUB] == ["a", "b", "a"]

@@ -1,5 +1,7 @@
 """Patterns of the ZeroMQ Guide: each builds a `zlab.Topology`, and can be tried and judged."""
 
+from typing import TYPE_CHECKING
+
 from zlab.patterns.async_server import async_server
 from zlab.patterns.binary_star import binary_star
 from zlab.patterns.black_box import black_box
@@ -91,3 +93,15 @@ __all__ = [  # noqa: RUF022
 def __dir__() -> list[str]:
     """The patterns alone: what `dir` and completion show."""
     return list(__all__)
+
+
+if not TYPE_CHECKING:  # a type checker knows that there are no others
+
+    def __getattr__(name: str) -> object:
+        """Name the pattern that was probably meant."""
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, __all__, n=1)
+        raise AttributeError(
+            f"no pattern {name!r}: {f'did you mean {near[0]}?' if near else 'zlab list names them all'}"
+        )

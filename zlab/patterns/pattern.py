@@ -82,6 +82,13 @@ class Pattern(Generic[P]):
         """Name it, with its knobs."""
         return f"{self.__module__.rpartition('.')[0]}.{self.__name__}{inspect.signature(self)}"
 
+    def _repr_markdown_(self) -> str:
+        """Show in a notebook what there is to know of it."""
+        guide, name = self.guide, f"{self.__module__.rpartition('.')[0]}.{self.__name__}"
+        told = {"look for": guide.see, "promise": guide.promise, "try": guide.failure}
+        rows = (f"- {what}: {words}" for what, words in told.items())
+        return "\n".join((f"**`{name}`** ({guide.where}: {guide.title})", "", *rows))
+
     @property
     def sockets(self) -> tuple[str, ...]:
         """The socket types that it is made of, in the order of its nodes."""
