@@ -22,6 +22,7 @@ from zmq.devices import ThreadProxy
 import zlab
 from zlab.probe import observer_of
 from zlab.runtime.discovery import SEEN_LIMIT
+from zlab.runtime.watching import _called
 
 # --- the programs that everyone meets first --------------------------------------------------------------------------
 
@@ -450,6 +451,16 @@ def test_sockets_of_one_thread_that_face_each_other_are_nodes_of_their_own():
                 "main.client → main-2.server",
             }
             assert not lab.ledger()["unaccounted"].any()
+
+
+def test_a_thread_is_called_by_its_name_its_function_or_its_class():
+    class Worker(threading.Thread):
+        """As many write them: with a run of their own."""
+
+    assert _called(threading.main_thread()) == "main"
+    assert _called(threading.Thread(name="price reader")) == "price-reader"
+    assert _called(threading.Thread(target=gc.collect)) == "collect"
+    assert _called(Worker()) == "Worker"
 
 
 def test_a_socket_for_each_request_is_one_socket_in_the_picture():

@@ -365,13 +365,13 @@ class Watching:
 
 
 def _called(thread: threading.Thread | None) -> str:
-    """What a thread is called: as the program names it, else after the function that it runs."""
+    """What a thread is called: as the program names it, else after the function that it runs, or its class."""
     if thread is None:
         return "ended"
     name = "main" if thread is threading.main_thread() else thread.name
     numbered = _NUMBERED.fullmatch(name)
     if numbered:
-        name = numbered[1] or "thread"
+        name = numbered[1] or type(thread).__name__
     return _UNNAMEABLE.sub("-", name).strip("-.") or "thread"
 
 
