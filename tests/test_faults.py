@@ -15,6 +15,7 @@ from labs import TRANSPORTS, eventually, idle, leaving_nothing, one_way, receivi
 import zlab
 from zlab import faults
 from zlab.recording import Direction
+from zlab.runtime.relay import Relay
 from zlab.views import breaking
 from zlab.views.commands import Commands
 
@@ -332,6 +333,28 @@ def test_what_a_request_waits_for_comes_when_the_partition_is_over_and_never_aft
             lab.fault("client-1", faults.Reset())
         eventually(lambda: lab.ledger()["lost"].sum() == 1)
         assert settled(lab)
+
+
+def test_a_relay_that_is_awake_when_it_is_closed_may_end_before_it_is_woken() -> None:
+    said: list[tuple[str, ...]] = []
+    with leaving_nothing():
+        relay = Relay(lambda *event: said.append(event))
+        outside = relay._outside
+
+        class Waking:
+            """The socket that wakes the relay's thread, which has ended by the time that it is used."""
+
+            def send(self, data: bytes) -> int:
+                outside.send(data)
+                relay._thread.join(15)
+                return outside.send(data)
+
+            def close(self) -> None:
+                outside.close()
+
+        relay._outside = Waking()
+        relay.close()
+    assert not said
 
 
 def test_a_lab_with_a_relay_is_ready_when_subscriptions_have_passed_it() -> None:

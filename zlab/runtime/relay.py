@@ -160,10 +160,12 @@ class Relay:
         if self._closed:
             return
         self._closed = True
-        self._outside.send(b".")
+        with suppress(OSError):  # it was awake and has ended by itself
+            self._outside.send(b".")
         self._thread.join(_LIMIT)
         if self._thread.is_alive():
             self._report("error", "", "", f"the relay did not end within {_LIMIT:g} s")
+        self._outside.close()
 
     def _do(self, order: Callable[[], None]) -> None:
         """Have the thread do something, and wait for it.
@@ -197,7 +199,6 @@ class Relay:
                 port.listener.close()
             self._selector.close()
             self._inside.close()
-            self._outside.close()
             for _, done, _ in self._orders:
                 done.set()
 
