@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,3 +68,20 @@ def test_what_two_have_counted_can_be_told_together() -> None:
     both = one.together(other).figures()
     assert (both.count, both.p50, both.max) == (100, pytest.approx(1e-6), pytest.approx(0.2))
     assert one.count == 99
+
+
+def test_what_is_counted_while_two_are_told_together_does_no_harm() -> None:
+    one, other = Histogram(), Histogram()
+    other.add([1_000] * 100)
+
+    class Filling(dict[int, Any]):
+        """The blocks of one that is filled as soon as they have been looked at."""
+
+        def items(self) -> Any:
+            found = [(number, block.copy()) for number, block in super().items()]
+            other.add([1_000] * 100)
+            return found
+
+    other._blocks = Filling(other._blocks)
+    both = one.together(other).figures()
+    assert (both.count, both.p999) == (100, pytest.approx(1e-6))

@@ -93,9 +93,10 @@ class Histogram:
         return both
 
     def _enter(self, other: Histogram) -> None:
-        for number, block in tuple(other._blocks.items()):  # it may be filled meanwhile
-            self._block(number)[:] += block
+        # It may be filled meanwhile: the total first, so that it is never more than is found in the blocks.
         self._total, self._max = self._total + other._total, max(self._max, other._max)
+        for number, block in tuple(other._blocks.items()):
+            self._block(number)[:] += block
 
     def figures(self) -> LatencyFigures:
         """All that is shown of it."""
