@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import threading
 import time
@@ -110,10 +111,11 @@ def one_way(
 def execute(notebook: NotebookNode, folder: Path) -> None:
     """Run all cells of a notebook; over ipc, for whoever tests beside it may take the ports that a kernel was given."""
     with tempfile.TemporaryDirectory(prefix="k") as short:
-        NotebookClient(
+        client = NotebookClient(
             notebook,
             timeout=60,
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
             config=Config(KernelManager={"transport": "ipc", "ip": f"{short}/k"}),
-        ).execute()
+        )
+        asyncio.run(client.async_execute())

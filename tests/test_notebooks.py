@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -112,14 +113,28 @@ def test_its_links_lead_somewhere(path):
         assert target.startswith("https://") or (FOLDER / target).exists(), target
 
 
+@pytest.fixture(scope="module")
+def executed(request, tmp_path_factory):
+    """Runs what is tested from top to bottom, two at a time: much of it waits for time to pass, or for a kernel."""
+    tests = [item for item in request.session.items if item.function is test_it_runs_from_top_to_bottom]
+
+    def run(path):
+        notebook, folder = read(path), tmp_path_factory.mktemp(path.stem)
+        check = nbformat.v4.new_code_cell("zlab.checks.accounted(lab)")
+        notebook.cells.insert(-1, check)  # before the lab is stopped
+        execute(notebook, folder)
+        return notebook, folder
+
+    with ThreadPoolExecutor(2) as runs:
+        yield {(path := test.callspec.params["path"]): runs.submit(run, path) for test in tests}
+        runs.shutdown(cancel_futures=True)
+
+
 @every_notebook
 @pytest.mark.slow
 @pytest.mark.timeout(150)
-def test_it_runs_from_top_to_bottom(path, tmp_path):
-    notebook = read(path)
-    check = nbformat.v4.new_code_cell("zlab.checks.accounted(lab)")
-    notebook.cells.insert(-1, check)  # before the lab is stopped
-    execute(notebook, tmp_path)
+def test_it_runs_from_top_to_bottom(path, executed):
+    notebook, folder = executed[path].result()
     dashboard = next(cell for cell in notebook.cells if cell.cell_type == "code" and BEGINS.search(cell.source))
     (shown,) = [output for output in dashboard.outputs if output.output_type == "execute_result"]
     assert "image/svg+xml" in shown.data
@@ -129,5 +144,5 @@ def test_it_runs_from_top_to_bottom(path, tmp_path):
             assert output.output_type != "stream", json.dumps(output)
             if "ledger" in cell.source and output.output_type == "execute_result":
                 assert "unaccounted" in output.data["text/plain"]
-    assert "none unaccounted for" in check.outputs[0].data["text/plain"]
-    assert list(tmp_path.iterdir()) == []
+    assert "none unaccounted for" in notebook.cells[-2].outputs[0].data["text/plain"]
+    assert list(folder.iterdir()) == []
