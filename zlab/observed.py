@@ -158,8 +158,12 @@ class Observed(Followed):
         ``filtered`` (not a loss: not subscribed to), ``uncertain`` (how many of the row's messages
         may belong to a neighbouring row or column; 0 is exact), and a column per reason.
 
-        An XSUB subscribes by messages of its own, which a ``zmq.proxy`` sends unseen: of a link to one, what has come
-        is expected, and what else its publisher has sent (it may have been filtered, dropped or lost) is ``uncertain``.
+        An XSUB subscribes by messages of its own. Where a ``zmq.proxy`` passes them on, it asks for what is asked for
+        at the proxy's other side, and the link to it is counted as any subscriber's. While a subscription is on its
+        way, and of several publishers, it may be ``uncertain`` which of them misses a message. Where nobody can tell
+        what it asks for (it is no proxy's, somebody outside subscribes through it, its XPUB has XPUB_MANUAL or
+        XPUB_VERBOSE, or it stands behind another proxy), what has come is expected, and what else its publisher has
+        sent (it may have been filtered, dropped or lost) is ``uncertain``.
         """
         return _ledger(*self._fresh())
 

@@ -201,6 +201,12 @@ class Filter:
     """What the publisher had sent when the subscriber came."""
     asks: tuple[Ask, int] = field(default_factory=lambda: (Ask(()), 0))
     """What it asks for now, and what its own count has more than that one's."""
+    core: tuple[Ask, int] = field(default_factory=lambda: (Ask(()), 0))
+    """Of an XSUB, the same of what is asked for now by those behind it, and not of what one of them has just let go."""
+    returned: int = 0
+    """What it had let go of when some of that was asked for again: then it counts as asked for all the time."""
+    kept: tuple[bytes, ...] = ()
+    """Of an XSUB, what its last life had asked for: a publisher that reconnects to it goes on sending that."""
     ended: int | None = None
     """What it had sent when the subscriber went."""
     swallowed: int = 0
@@ -240,6 +246,17 @@ class Filter:
         # In one assignment, without a call: the publisher counts on meanwhile.
         self.asks = other, ask.count + more - other.count
 
+    def turn_core_to(self, other: Ask) -> None:
+        """Count what is asked for now by another set of prefixes."""
+        ask, more = self.core
+        self.core = other, ask.count + more - other.count
+
+    @property
+    def let_go(self) -> int:
+        """Messages that have matched only what somebody behind an XSUB had just let go of."""
+        ask, more = self.core
+        return self.matched - ask.count - more
+
     @property
     def filtered(self) -> int:
         """Messages sent meanwhile that did not match."""
@@ -261,6 +278,8 @@ class Forwarded:
     """Tells the proxy to pass by the gates from now on."""
     unseen: Callable[[], bool]
     """Whether messages move that no gate sees, because it has not been told or has not heard yet."""
+    hold: Callable[[], None]
+    """Tells the proxy to move nothing more, because it is to end; `read` then gives what it has moved in all."""
 
 
 @dataclass(slots=True, eq=False)
@@ -292,6 +311,14 @@ class Recording:
     """What this subscriber asked for."""
     inverts: bool = False
     """Whether its ZMQ_INVERT_MATCHING is set."""
+    beyond: Recording | None = None
+    """Of an XSUB: the XPUB at the other side of a ``zmq.proxy``, whose subscribers' wishes it passes on."""
+    before: Recording | None = None
+    """Of such an XPUB: that XSUB."""
+    leaving: tuple[tuple[bytes, float], ...] = ()
+    """What nobody behind such an XSUB asks for any more, and since when: its publishers may not have heard yet."""
+    vague: bool = False
+    """Whether what such an XSUB asks for cannot be told."""
     counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
     """Reads the counters; set by the probe."""
     watch: Callable[[int | None, bool, bool], None] = field(default=lambda _mask, _gated, _rich: None)

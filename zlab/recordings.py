@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from threading import enumerate as enumerate_threads
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from zlab.recording import TRACE_LIMIT, Ask, Asked, Filter
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from zlab.recording import Counts, Key, Recording
+
+
+_LEAVING = 1.0  # seconds within which a subscription that ends has been taken back at the publishers of an XSUB
 
 
 def _same(counts: Counts) -> Counts:
@@ -31,6 +35,11 @@ class Facing:
     """Whether it is the publisher that binds."""
     reconnects: bool
     """Whether ZeroMQ connects again when the binding side comes back: not over inproc."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the publisher keeps its queue, and what it was asked for, until its subscriber is there again."""
+        return self.reconnects and not self.binds
 
     def joins(self, publisher: Recording, receiver: Recording) -> bool:
         """Whether these two lives of theirs can meet."""
@@ -68,6 +77,8 @@ class Recordings:
             for subscriber in subscribers:
                 self._faced.setdefault(subscriber.receiver, []).append(publisher)
         self._named: dict[str, Recording] = {}
+        self._gone: dict[str, Recording] = {}  # the last life of an XSUB of a proxy that is not there now
+        self._passing: tuple[Recording, ...] = ()  # XPUBs whose subscribers' wishes are passed on
         self._lock = Lock()
         self.live: tuple[Recording, ...] = ()
         self.retired: tuple[Recording, ...] = ()
@@ -79,9 +90,11 @@ class Recordings:
             recording.epoch = self.epoch
             self.live = (*self.live, recording)
             self._named[recording.name] = recording
+            self._gone.pop(recording.name, None)
             if self.multipart:
                 recording.ask()
             self._aim_at(recording)
+            self._pass_on()
 
     def retire(self, recording: Recording) -> None:
         """Note a socket that has closed; its counts stay."""
@@ -92,7 +105,11 @@ class Recordings:
             self.live = tuple(r for r in self.live if r is not recording)
             self.retired = (*self.retired, recording)
             self._named.pop(recording.name, None)
+            if recording.beyond is not None:
+                self._gone[recording.name] = recording
             self._aim_at(recording)
+            self._pass_on()
+            self._passing = tuple(each for each in self._passing if not each.over)
 
     @property
     def known(self) -> tuple[Recording, ...]:
@@ -102,6 +119,7 @@ class Recordings:
     def take_retired(self) -> dict[Recording, Counts]:
         """Sockets that have closed since the last call, with their last counts."""
         with self._lock:
+            self._pass_on()
             waiting = {recording for recording in self.retired if self._waits(recording)}
             retired = [recording for recording in self.retired if recording not in waiting and recording.node]
             self.retired = tuple(recording for recording in self.retired if recording in waiting)
@@ -121,6 +139,7 @@ class Recordings:
             for publisher in self.live:
                 if any(known.receiver is recording for known in publisher.filters):
                     _ask(publisher)
+            self._pass_on()
 
     def invert(self, recording: Recording, inverts: bool) -> None:  # noqa: FBT001 - it is what is told
         """Note whether a publisher sends, or a subscriber takes, what was not asked for (ZMQ_INVERT_MATCHING)."""
@@ -129,6 +148,44 @@ class Recordings:
             for publisher in self.live:
                 if publisher is recording or any(known.receiver is recording for known in publisher.filters):
                     _ask(publisher)
+            self._pass_on()
+
+    def proxied(self, one: Recording, other: Recording) -> None:
+        """Hear that a ``zmq.proxy`` serves two sockets: an XSUB asks for what those ask for who face its XPUB."""
+        for front, back in ((one, other), (other, one)):
+            if (front.type, back.type) == ("XSUB", "XPUB"):
+                with self._lock:
+                    front.beyond, back.before = back, front
+                    self._passing = (*(each for each in self._passing if each is not back), back)
+                    self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let each XSUB of a proxy ask for what is asked for behind it; there may be a chain of them."""
+        for _ in self._passing:
+            changed = [self._pass_on_to(back.before, back) for back in self._passing if back.before is not None]
+            if not any(changed):
+                return
+
+    def _pass_on_to(self, front: Recording, back: Recording) -> bool:
+        """Returns whether that has changed."""
+        if front.over or back.over:
+            return False
+        asked = _least({prefix for each in back.filters for prefix in each.prefixes})
+        now = monotonic()
+        left = {prefix: since for prefix, since in front.leaving if now - since < _LEAVING}
+        left |= dict.fromkeys(set(front.subscriptions) - set(asked), now)
+        leaving = tuple((prefix, since) for prefix, since in left.items() if not prefix.startswith(asked))
+        front.vague = any(each.inverts is not False or _is_mute(each.receiver) for each in back.filters)
+        if (asked, leaving) == (front.subscriptions, front.leaving):
+            return False
+        front.subscriptions, front.leaving = asked, leaving
+        for publisher in self.live:
+            facing = [known for known in publisher.filters if known.receiver is front]
+            if facing:
+                _ask(publisher)
+            for each in facing if len(leaving) < len(left) else ():
+                each.returned = each.let_go
+        return True
 
     def option(self, recording: Recording, option: int, value: object) -> None:
         """Hear that a socket option was set; a lab that made the socket knows."""
@@ -177,9 +234,15 @@ class Recordings:
                 receivers = (
                     r
                     for facing in self._facing.get(publisher.name, ())
-                    if (r := self._named.get(facing.receiver)) is not None and facing.joins(publisher, r)
+                    if (r := self._named.get(facing.receiver) or self._kept(publisher, facing)) is not None
+                    and facing.joins(publisher, r)
                 )
                 aim(publisher, receivers)
+
+    def _kept(self, publisher: Recording, facing: Facing) -> Recording | None:
+        """The XSUB of a proxy that is not there now, and for which this publisher keeps its queue."""
+        gone = self._gone.get(facing.receiver) if facing.keeps else None
+        return gone if any(known.receiver is gone for known in publisher.filters) else None
 
 
 def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
@@ -189,10 +252,15 @@ def aim(publisher: Recording, receivers: Iterable[Recording]) -> None:
         known.setdefault(each.receiver, []).append(each)
     # A subscriber whose socket has closed is matched no more; its filter lives on in the ledger.
     sent = publisher.counts().sent
-    wanted = tuple(known[r].pop(0) if known.get(r) else Filter(publisher, r, sent) for r in receivers)
+    # What a publisher that has kept its queue was asked for before, it goes on sending.
+    kept = {each.receiver.name: each.prefixes for each in publisher.filters if each.receiver.over}
+    wanted = tuple(
+        known[r].pop(0) if known.get(r) else Filter(publisher, r, sent, kept=kept.get(r.name, ())) for r in receivers
+    )
     if set(wanted) != set(publisher.filters):
         for gone in set(publisher.filters) - set(wanted):
             gone.turn_to(Ask(gone.prefixes))  # which nobody counts
+            gone.turn_core_to(Ask(gone.core[0].prefixes))
             gone.ended = sent
         publisher.aimed.extend(f for f in wanted if f not in publisher.filters)
         _note_audience(publisher, wanted, sent)
@@ -211,8 +279,14 @@ def _note_audience(publisher: Recording, wanted: tuple[Filter, ...], sent: int) 
 def _ask(publisher: Recording) -> None:
     """Let a publisher's probe look up what its subscribers ask for now."""
     wanted = {each: _wanted(each) for each in publisher.filters}
-    known = {(each.prefixes, each.asks[0].inverted): each.asks[0] for each in publisher.filters}
-    asks = {key: known.get(key) or Ask(key[0], inverted=key[1]) for key in wanted.values() if key != _NOTHING}
+    cores = {each: _core(each) for each in publisher.filters if each.receiver.type == "XSUB"}
+    hands = [hand for each in publisher.filters for hand in (each.core, each.asks)]
+    known = {(ask.prefixes, ask.inverted): ask for ask, _ in hands}
+    asks = {
+        key: known.get(key) or Ask(key[0], inverted=key[1])
+        for key in (*wanted.values(), *cores.values())
+        if key != _NOTHING
+    }
     single: dict[int, dict[bytes, Ask]] = {}
     for (prefixes, inverted), ask in asks.items():
         if len(prefixes) == 1 and not inverted:
@@ -220,16 +294,41 @@ def _ask(publisher: Recording) -> None:
     several = tuple(ask for (prefixes, inverted), ask in asks.items() if len(prefixes) > 1 and not inverted)
     publisher.asked = Asked(tuple(single.items()), several, tuple(ask for key, ask in asks.items() if key[1]))
     publisher.tell(publisher.asked)
-    for each, key in wanted.items():
-        ask = each.asks[0]
-        if ask is not asks.get(key) and ((ask.prefixes, ask.inverted) != _NOTHING or key != _NOTHING):
-            each.turn_to(asks.get(key) or Ask(()))
+    for turned, of in ((wanted, "asks"), (cores, "core")):
+        for each, key in turned.items():
+            ask = getattr(each, of)[0]
+            if ask is not asks.get(key) and ((ask.prefixes, ask.inverted) != _NOTHING or key != _NOTHING):
+                (each.turn_to if of == "asks" else each.turn_core_to)(asks.get(key) or Ask(()))
 
 
 def _wanted(each: Filter) -> tuple[tuple[bytes, ...], bool]:
     """The prefixes that a subscriber asks for, and whether it is sent what begins with none of them."""
     inverts = each.inverts
-    return _NOTHING if inverts is None else (tuple(sorted(set(each.receiver.subscriptions))), inverts)
+    if inverts is None:
+        return _NOTHING
+    if each.receiver.type == "XSUB":
+        left = [prefix for prefix, _ in each.receiver.leaving]
+        return _least({*each.receiver.subscriptions, *each.kept, *left}), inverts
+    return tuple(sorted(set(each.receiver.subscriptions))), inverts
+
+
+def _core(each: Filter) -> tuple[tuple[bytes, ...], bool]:
+    """The same of an XSUB, without what nobody behind it asks for any more."""
+    return _least({*each.receiver.subscriptions, *each.kept}), bool(each.inverts)
+
+
+def _least(prefixes: set[bytes]) -> tuple[bytes, ...]:
+    """Of some prefixes, those that are not contained in another."""
+    least: list[bytes] = []
+    for prefix in sorted(prefixes):
+        if not prefix.startswith(tuple(least)):
+            least.append(prefix)
+    return tuple(least)
+
+
+def _is_mute(receiver: Recording) -> bool:
+    """Whether it subscribes by messages of its own, which nobody reads."""
+    return receiver.type == "XSUB" and receiver.beyond is None
 
 
 _NOTHING: tuple[tuple[bytes, ...], bool] = (), False

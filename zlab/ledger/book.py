@@ -215,6 +215,11 @@ class Book:
             sure = worked.matches if worked.matches.sure.all() else worked.matches[worked.matches.sure]
             flights += self._crossed.enter(sure, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         self._subscribers.update(reading, retired)
+        self._subscribers.upstreams.update(reading, second, self.topology.links, self._specs, self._inproc)
+        unseen = self._strangers | self.proxied.keys()
+        self.journeys.know(
+            self._subscribers.upstreams.learn_who_is_told(second, self.topology.links, self._specs, unseen)
+        )
         self._subscribers.fold(self._is_alone, self._is_exact)
         if self._matcher.lives.crowded:
             self._matcher.forget(self.journeys.let_go_lives(self._matcher.under_way(), reading.second))
@@ -314,10 +319,7 @@ class Book:
         if {link.sender, link.receiver} & self._strangers:
             return self._strange_row(link)
         if self._specs[link.receiver].type is SocketType.XSUB:
-            # Its subscriptions are messages of its own, which a proxy may have sent unseen.
-            came = self._second.get(link.receiver, _NOTHING).received
-            sent = self._second.get(link.sender, _NOTHING).sent
-            return Row(came, came, 0, {}, {}, uncertain=max(0, sent - came))
+            return self._subscribers.upstreams.row(link, self.topology.links, self._second, stopped=stopped)
         return self._subscribers.row(
             link,
             alone=self._is_alone(link.receiver),

@@ -39,20 +39,39 @@ def through_proxies(
         return totals
     links = list(links)
     result = dict(totals)
-    for near, far in proxied.items():
+    for near in _in_order(proxied, links):
+        far = proxied[near]
         senders = [link.sender for link in links if link.receiver == near]
         receivers = [link.receiver for link in links if link.sender == far]
         frames = totals[near].received_frames
         came = [totals[r].received for r in receivers]
         # A publisher sends to each of its subscribers what others send to one.
         arrived = max(came, default=0) if specs[far].type in _PUBLISHERS else sum(came)
-        offered = sum(totals[s].left for s in senders)
-        per_message = _frames_per_message(senders, near, totals, specs)
+        offered = sum(result[s].left for s in senders)
+        per_message = _frames_per_message(senders, near, result, specs)
         messages = max(int(frames / per_message) if per_message else 0, arrived)
         messages = min(messages, offered) if senders and not strangers.intersection(senders) else messages
         result[near] = result[near]._replace(received=messages)
         result[far] = result[far]._replace(sent=messages)
     return result
+
+
+def _in_order(proxied: Mapping[str, str], links: Iterable[Link]) -> list[str]:
+    """The sockets at which messages come to proxies, those first that come from no other proxy."""
+    feeds = {near: {k.sender for k in links if k.receiver == near} & set(proxied) for near in proxied}
+    order: list[str] = []
+    while len(order) < len(proxied):
+        # What comes out at the far side of one has been counted before; in a ring, somebody is the first.
+        waiting = [near for near in proxied if near not in order]
+        counted = {proxied[near] for near in order}
+        order.append(next((near for near in waiting if feeds[near] <= counted), waiting[0]))
+    return order
+
+
+def whole(senders: Iterable[Counts]) -> bool:
+    """Whether all messages of some senders have as many frames: then a count of frames tells how many they were."""
+    sent = [counts for counts in senders if counts.sent]
+    return all(counts.sent_frames == counts.sent * (sent[0].sent_frames // sent[0].sent) for counts in sent)
 
 
 def _frames_per_message(

@@ -132,7 +132,8 @@ class Maker:
             proxied: each socket that a proxy serves, and the one at its other side; it may grow.
         """
         self._targets: dict[str, list[str]] = {}
-        self._blind: set[str] = set()
+        self.blind: set[str] = set()
+        """Publishers that face an XSUB of which it is not known what it asks for."""
         self.grow(topology)
         self._lives: Lives = matcher.lives
         self._names = matcher.ways.names
@@ -144,8 +145,7 @@ class Maker:
         targets: dict[str, list[str]] = {}
         for link in topology.links:
             targets.setdefault(link.sender, []).append(link.receiver)
-        # A subscriber in C (a proxy's XSUB) does not show what it asks for.
-        self._blind = {s for s, into in targets.items() if any(types[r] == "XSUB" for r in into)}
+        self.blind = {s for s, into in targets.items() if any(types[r] == "XSUB" for r in into)}
         self._targets = targets
 
     def all(self, table: Hops) -> Sequence[Hop]:
@@ -188,7 +188,8 @@ class Maker:
         elif table.target[row] >= 0:
             life = lives[table.target[row]]
         targets, receiver, fate = self._targets.get(sender, []), "" if life is None else life.name, ""
-        published = crossing.recording.type in _PUBLISHERS and sender not in self._blind
+        # What an XSUB of a proxy has asked for may come out at several.
+        published = crossing.recording.type in _PUBLISHERS and sender not in self.blind and not crossing.trace.matched
         if crossing.trace.times == 0:
             fate = KEPT
         elif life is None and published:

@@ -58,6 +58,10 @@ class Journeys:
         """Learn which sockets can reach which."""
         self._maker.grow(topology)
 
+    def know(self, blind: set[str]) -> None:
+        """Learn which publishers face an XSUB of which it is not known what it asks for."""
+        self._maker.blind = blind
+
     # --- what is entered -----------------------------------------------------------------------
 
     def take(self, worked: Worked) -> None:

@@ -256,13 +256,18 @@ class Matcher:
             for place in published.tolist():
                 trace: Trace | None = sends.rich[place]
                 if trace is not None and trace.matched:
-                    matched[place] = trace.matched
+                    matched[place] = _apart(trace.matched)
             times = np.ones(count, np.int64)
+            matched = {place: m for place, m in matched.items() if m}
             times[list(matched)] = [len(m) for m in matched.values()]
             of = np.repeat(of, times)
             target, filter_, position = np.full(of.size, -1), np.full(of.size, -1), np.zeros(of.size, np.int64)
             theirs = np.isin(of, list(matched))
-            target[theirs] = [self.lives.number(f.receiver) for m in matched.values() for f, _ in m]
+            target[theirs] = [
+                -1 if f.receiver.type == "XSUB" else self.lives.number(f.receiver)
+                for m in matched.values()
+                for f, _ in m
+            ]
             filter_[theirs] = [self._number_of_filter(f) for m in matched.values() for f, _ in m]
             position[theirs] = [number for m in matched.values() for _, number in m]
         offers = Offered(
@@ -359,6 +364,11 @@ class Matcher:
         left[taken] = False
         kept = np.flatnonzero(left)[-PENDING_LIMIT:]
         self._offered, self._crossings = every[kept], crossings[place[kept]]
+
+
+def _apart(matched: tuple[tuple[Filter, int], ...]) -> tuple[tuple[Filter, int], ...]:
+    """Without XSUBs, unless one is the only one to have it: what a proxy passes on may come anywhere behind it."""
+    return matched if len(matched) == 1 else tuple(each for each in matched if each[0].receiver.type != "XSUB")
 
 
 def _join_copies(sends: Traced, crossings: Crossings, start: int) -> None:

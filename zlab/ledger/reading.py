@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zlab.recording import Batch, Counts, Recording
+    from zlab.recording import Batch, Counts, Filter, Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +55,7 @@ class Reading:
     """The links, by their places, whose handshake has failed each time; whether for good, and with what was queued."""
     entered: int = 0
     """When the first send began that may have left and was not written down, on the clock of the traces; 0: none."""
+    matched: Mapping[Filter, int] = field(default_factory=dict)
+    """What had matched for each XSUB of a proxy right after it was asked how much has come."""
     gap: bool = False
     """Whether messages went untraced though all were to be traced."""

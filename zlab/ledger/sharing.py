@@ -66,6 +66,12 @@ def conflates(link: Link, specs: Mapping[str, Socket], inproc: Collection[str]) 
     return any(spec.options.get("conflate") for spec in ends)
 
 
+def high_water(publisher: Socket) -> int:
+    """How many messages a publisher lets wait for one subscriber before it drops one; 0 is no limit."""
+    mark = publisher.options.get("sndhwm", publisher.options.get("hwm", _DEFAULT_HWM))
+    return mark if isinstance(mark, int) else _DEFAULT_HWM
+
+
 def capacity(link: Link, specs: Mapping[str, Socket], inproc: Collection[str]) -> int:
     """How many messages the high-water marks of its two sockets let wait on a link; 0 is no limit."""
     if conflates(link, specs, inproc):

@@ -10,6 +10,7 @@ import numpy as np
 from zlab.ledger.exchange import Row, plus
 from zlab.ledger.grouping import runs
 from zlab.ledger.subscription import CONFLATED, HIGH_WATER, LIVES, Subscription
+from zlab.ledger.upstreams import Upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ class Subscribers:
 
     def __init__(self) -> None:
         """Nobody yet."""
+        self.upstreams = Upstreams()
+        """Of those of them that are XSUBs."""
         self._by_name: dict[str, list[Subscription]] = defaultdict(list)
         self._by_recording: dict[Recording, Subscription] = {}
         # What those come to that are long over: by subscriber and publisher, and what was asked for by subscriber.
@@ -40,6 +43,9 @@ class Subscribers:
         """
         for publisher in recordings:
             for wanted in publisher.take_aimed() if publisher.aimed else ():
+                if wanted.receiver.type == "XSUB":
+                    self.upstreams.enrol(wanted)
+                    continue
                 life = self._by_recording.get(wanted.receiver)
                 if life is None:
                     overflow = CONFLATED if conflates(wanted.receiver.name) else HIGH_WATER
@@ -68,6 +74,9 @@ class Subscribers:
         theirs = np.flatnonzero(matches.filter >= 0)
         for wanted, which in runs(matches.filter[theirs]):
             found = filters[wanted]
+            if found.receiver.type == "XSUB":
+                self.upstreams.learn(found, matches.position[theirs[which]])
+                continue
             life = self._by_recording.get(found.receiver)
             if life is not None:
                 rows = theirs[which]
@@ -105,7 +114,7 @@ class Subscribers:
 
     def matched(self, name: str) -> int:
         """How many messages of publishers that are watched a subscriber has asked for."""
-        return self._matched[name] + sum(life.expected for life in self._by_name[name])
+        return self.upstreams.promised(name) + self._matched[name] + sum(life.expected for life in self._by_name[name])
 
     def row(self, link: Link, *, alone: bool, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
         """What became of the messages of one publisher for one subscriber, over all lives of both.

@@ -41,6 +41,8 @@ class Ended:
     filtered: int = 0
     swallowed: int = 0
     copied: int = 0
+    let_go: int = 0
+    returned: int = 0
 
     def add(self, other: Filter | Ended) -> None:
         """Add one of these."""
@@ -48,6 +50,8 @@ class Ended:
         self.filtered += other.filtered
         self.swallowed += other.swallowed
         self.copied += other.copied
+        self.let_go += other.let_go
+        self.returned += other.returned
 
 
 @dataclass(slots=True, eq=False)

@@ -76,6 +76,9 @@ class CountedProxy:
                 self._loop.turn()
                 self._waker.send(b"!")
 
+    def hold(self) -> None:
+        """Hear that it is to end: what it moves until then is counted all the same."""
+
     def unseen(self) -> bool:
         """Whether the loop still moves messages though it should not."""
         return self._running and self._ending

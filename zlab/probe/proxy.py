@@ -40,6 +40,9 @@ def install_proxy() -> None:
         front, back = frontend._recording, backend._recording  # noqa: SLF001 - the probe's own
         if front is None or back is None:
             return plain(frontend, backend, capture)
+        recordings = frontend._recordings  # noqa: SLF001 - likewise
+        if recordings is not None:
+            recordings.proxied(front, back)
         if isinstance(capture, ProbedSocket):
             _forward({frontend: backend, backend: frontend}, capture)
         return _pass_on(frontend, backend, capture, front, back)
@@ -59,8 +62,8 @@ def _pass_on(
 
     try:
         front.meter.thread = back.meter.thread = get_ident()
-        front.forwarded = Forwarded(back, loop.front, loop.close, loop.turn, loop.unseen)
-        back.forwarded = Forwarded(front, loop.back, loop.close, loop.turn, loop.unseen)
+        front.forwarded = Forwarded(back, loop.front, loop.close, loop.turn, loop.unseen, loop.hold)
+        back.forwarded = Forwarded(front, loop.back, loop.close, loop.turn, loop.unseen, loop.hold)
         ends = {frontend: backend, backend: frontend}
         while True:
             if loop.begin(gated):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REPLY_LIMIT = 50  # milliseconds: a proxy that does not answer in this time is asked again at the next tick
+_PAUSE = b"RESUME" if zmq.zmq_version_info() == (4, 3, 5) else b"PAUSE"  # it pauses at what should resume it
 _numbers = count()
 
 
@@ -68,9 +69,7 @@ class SteeredProxy:
         with self._lock:
             if self._running and not self._ending and not self._outside.closed:
                 self._ending = True
-                # Nothing may move between the two: libzmq 4.3.5 pauses at what should resume it.
-                pause = b"RESUME" if zmq.zmq_version_info() == (4, 3, 5) else b"PAUSE"
-                for word in (pause, b"STATISTICS", b"TERMINATE"):
+                for word in (_PAUSE, b"STATISTICS", b"TERMINATE"):  # nothing may move between the two
                     self._outside.send(word)
 
     def run(self) -> None:
@@ -113,18 +112,32 @@ class SteeredProxy:
     def read(self) -> _Moved:
         """The proxy's counts now; those of the last answer where it does not answer in time."""
         with self._lock:
-            if self._outside.closed or not self._running or self._ending:
-                return self._last
-            try:
-                if not self._waiting:
-                    self._outside.send(b"STATISTICS")
-                    self._waiting = True
-                reply = self._outside.recv_multipart()
-            except zmq.ZMQError:
-                return self._last
-            self._waiting = False
-            self._note(reply)
+            return self._read()
+
+    def hold(self) -> None:
+        """Let it move nothing more, for it is to end; what it has moved until then can be read."""
+        with self._lock:
+            if self._running and not self._ending and not self._outside.closed:
+                with suppress(zmq.ZMQError):
+                    self._outside.send(_PAUSE)
+                if self._waiting:  # for an answer that tells of before
+                    self._read()
+                self._read()
+                self._ending = True
+
+    def _read(self) -> _Moved:
+        if self._outside.closed or not self._running or self._ending:
             return self._last
+        try:
+            if not self._waiting:
+                self._outside.send(b"STATISTICS")
+                self._waiting = True
+            reply = self._outside.recv_multipart()
+        except zmq.ZMQError:
+            return self._last
+        self._waiting = False
+        self._note(reply)
+        return self._last
 
     def _note(self, reply: list[bytes]) -> None:
         if len(reply) == 8:  # noqa: PLR2004 - received and sent, messages and bytes, on both sides

@@ -199,6 +199,7 @@ class Clock:
         waited = {r for wait in inside.values() if wait.direction is Direction.RECV for r in wait.sockets}
         first = {r: r.counts() for r in live}
         forwarded = {r: r.forwarded.read() for r in (*live, *retired) if r.forwarded is not None}
+        matched = {f: f.matched for r in live for f in r.filters if f.receiver in forwarded}
         time.sleep(_BETWEEN)
         second = {r: r.counts() for r in live}
         inside = self._inside(sys._current_frames())  # noqa: SLF001
@@ -243,6 +244,7 @@ class Clock:
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             barred=run.connections.barred() if isinstance(run, Run) else {},
             entered=entered,
+            matched=matched,
             gap=self._run.full and bool(overflowed),
         )
         self._symptoms.note(traces, self.book.topology, self.book.proxied)

@@ -45,6 +45,7 @@ _ARE = re.compile(r"\s*\(?([\w\s,.]+?),?\)?\s*=[^=]")  # several at once
 _OPTIONS = {
     *("sndhwm", "rcvhwm", "hwm", "conflate", "immediate", "linger", "rcvtimeo"),
     *("routing_id", "router_mandatory", "router_handover", "req_correlate"),
+    *("xpub_manual", "xpub_manual_last_value", "xpub_verbose", "xpub_verboser", "only_first_subscribe"),
 }
 
 
@@ -272,6 +273,7 @@ class Discovered(Recordings):
     def _meet(self, recording: Recording) -> None:
         with self._lock:
             self._aim_at(recording)
+            self._pass_on()
 
     @staticmethod
     def _note(seen: Seen, option: int, value: object) -> None:

@@ -231,7 +231,7 @@ class Life:
                 self._ending = state
         for recording in self.recordings.values():
             if recording.forwarded is not None:
-                recording.forwarded.read()  # what it has moved is told only while it runs
+                recording.forwarded.hold()  # what it has moved is told only while it runs
         self.gate.release()
         # Before the context ends: from then on libzmq takes no option, and a socket that lingers holds it up for ever.
         drop_unsent(self.sockets.values())
