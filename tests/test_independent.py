@@ -1,4 +1,4 @@
-"""Implementations that others have published join a lab over tcp: azmq, Pyre, and what pyzmq ships.
+"""Implementations that others have published join a lab over tcp: azmq, jarmodmoo, Pyre, and what pyzmq ships.
 
 Somebody else has read the RFCs for them. What they say on the wire is their own.
 """
@@ -105,6 +105,60 @@ def test_a_node_of_pyre_talks_to_ours(heard):
         pyre.signal(signal.SIGTERM)
         assert pyre.ended(LIMIT) == 0
         eventually(lambda: uuid not in nodes["node-1"].peers)  # by a beacon without a port: it has a minute else
+
+
+# Majordomo, RFC 7
+
+JARMODMOO = """[heartbeat]
+interval = 300
+liveness = 5
+[broker]
+bind = {0}
+[client]
+connect = {0}
+[worker]
+connect = {0}
+reconnect_delay = 100
+"""  # times in milliseconds
+
+
+def test_a_client_a_worker_and_a_broker_of_jarmodmoos_join_ours():
+    """Its broker says 400 of a service that it does not know, and not 404 as RFC 8 does: that is not asked here."""
+    with (
+        joined(patterns.majordomo(clients=2, rate=50, heartbeat=0.3, liveness=5)) as (lab, outsider),
+        clean_environment() as clean,
+    ):
+        url = lab.endpoints["services"]
+        (clean.home / "jarmodmoo.cfg").write_text(JARMODMOO.format(url))
+
+        def start(*arguments):
+            return clean.start(sys.executable, FOREIGN / "jarmodmoo_peer.py", *arguments)
+
+        def ask(service, number):
+            asking.send_multipart([b"MDPC01", service, b"request %d of outsider" % number])
+            header, name, reply = asking.recv_multipart()
+            assert (header, name, reply.rstrip(b".")) == (b"MDPC01", service, b"reply %d of outsider" % number)
+
+        asking = outsider.socket(zmq.REQ, url)
+        worker = start("worker", "cake")
+        for number in range(3):
+            ask(b"cake", number)
+        worker.wrote("request 2 of outsider", LIMIT)
+        client = start("client", "coffee", "request 0 of jarmodmoo", "request 1 of jarmodmoo")
+        assert [body.rstrip(b".") for (body,) in said(client, 2)] == [b"reply %d of jarmodmoo" % i for i in range(2)]
+        asks = start("client", "mmi.service", "cake", "nobody's")
+        assert said(asks, 2) == [[b"200"], [b"404"]]
+
+        lab.kill("broker")
+        vacated(url)
+        another_tick(lab)
+        ours = [f"client-{i}.client" for i in (1, 2)] + [f"worker-{i}.worker" for i in (1, 2)]
+        before = {name: received(lab, name) for name in ours}
+        start("broker")
+        eventually(lambda: all(received(lab, name) > before[name] + 10 for name in ours))
+        for number in range(3):
+            ask(b"coffee", number)  # of one of our workers
+            ask(b"cake", number)  # of theirs, which has come back
 
 
 # ZAP, RFC 27, with PLAIN and CURVE
