@@ -96,6 +96,9 @@ class Recordings:
             self._aim_at(recording)
             self._pass_on()
 
+    def closing(self, recording: Recording) -> None:
+        """Hear that a socket is about to be closed; a lab closes those of its nodes itself."""
+
     def retire(self, recording: Recording) -> None:
         """Note a socket that has closed; its counts stay."""
         with self._lock:

@@ -41,13 +41,15 @@ def watch(script: Path, arguments: Sequence[str], *, report: bool) -> int:
     Returns:
         The exit code of the script: that of ``sys.exit``, 1 after an exception, 130 after Ctrl-C.
     """
+    kept: list[BaseException] = []
     with watch_process(script.stem) as lab:
         lab.subscribe(_Alarm())
-        code = _run(script, arguments)
+        code = _run(script, arguments, kept)
     if report:
         _print(lab)
     else:
         _open(lab)
+    kept.clear()  # what a script has left open is closed now, which may take for ever: its report is there already
     return code
 
 
@@ -65,7 +67,8 @@ class _Alarm:
                 print(f"zlab: {finding}", file=sys.stderr)
 
 
-def _run(script: Path, arguments: Sequence[str]) -> int:
+def _run(script: Path, arguments: Sequence[str], kept: list[BaseException]) -> int:
+    """Run it; what ended it is kept, and with that all that it had open."""
     module = types.ModuleType("__main__")
     module.__file__ = str(script)
     sys.modules["__main__"] = module
@@ -77,13 +80,16 @@ def _run(script: Path, arguments: Sequence[str]) -> int:
         exec(compile(script.read_bytes(), str(script), "exec"), module.__dict__)  # noqa: S102 - what it is asked to do
         _join()
     except SystemExit as end:
+        kept.append(end)
         with suppress(KeyboardInterrupt, SystemExit):
             _join()
         return _code(end)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
+        kept.append(end)
         print(file=sys.stderr)  # after the ^C
         return 130
     except BaseException as error:  # noqa: BLE001 - as python itself does
+        kept.append(error)
         trace = error.__traceback__.tb_next if error.__traceback__ is not None else None
         traceback.print_exception(type(error), error, trace)
         return 1

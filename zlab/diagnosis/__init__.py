@@ -12,6 +12,7 @@ from zlab.diagnosis import (
     slow_joiner,
     slow_worker,
     two_threads,
+    unmatched_filter,
     wildcard,
 )
 
@@ -22,6 +23,7 @@ MISTAKES = (
     missing_delimiter.MISTAKE,
     duplicate_identity.MISTAKE,
     forgotten_subscribe.MISTAKE,
+    unmatched_filter.MISTAKE,
     wildcard.MISTAKE,
     nobody_binds.MISTAKE,
     lingering.MISTAKE,

@@ -9,29 +9,31 @@ from zlab.diagnosis.facts import count, listed
 from zlab.diagnosis.mistake import Mistake, Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from zlab.diagnosis.facts import Facts, Use
 
 _ROUTERS = {"ROUTER", "REP"}
+_TOGETHER = 0.05  # seconds for which two must have been there at once: one may take the name of one that goes
 
 
 def look(facts: Facts) -> Iterator[Sign]:
-    """Each ROUTER (or REP, which is one within) that faces several open sockets of one name."""
+    """Each ROUTER (or REP, which is one within) that faces several sockets of one name, which were open at once."""
     figures = facts.sockets()
     facing: dict[str, dict[str, None]] = defaultdict(dict)
     for link in facts.topology.links:
         facing[link.receiver][link.sender] = None
         facing[link.sender][link.receiver] = None
     for router in facts.uses.values():
-        if router.type not in _ROUTERS or router.options.get("router_handover") or not router.open:
+        if router.type not in _ROUTERS or router.options.get("router_handover") or not _counts(router, facts):
             continue
         called: dict[bytes, list[Use]] = defaultdict(list)
         for peer in facing.get(router.name, ()):
             use = facts.uses.get(peer)
-            if use is not None and use.open and (name := _identity(use)):
+            if use is not None and (name := _identity(use)):
                 called[name].append(use)
-        for name, peers in called.items():
+        for name, all_ in called.items():
+            peers = _at_once(all_, facts)
             if len(peers) > 1:
                 told = [f"{p.name} (has sent {figures[p.name].sent:,})" for p in peers if p.name in figures]
                 yield Sign(
@@ -40,6 +42,22 @@ def look(facts: Facts) -> Iterator[Sign]:
                     "and ignores the others",
                     (*(p.name for p in peers), router.name),
                 )
+
+
+def _at_once(uses: Sequence[Use], facts: Facts) -> list[Use]:
+    """Those that the ROUTER has refused and whom for: whoever comes while another is there is ignored until it goes."""
+    refused = [
+        (earlier, later)
+        for earlier in uses
+        for later in uses
+        if earlier.opened < later.opened < min(earlier.closed, facts.at) - _TOGETHER and _counts(later, facts)
+    ]
+    return [use for use in uses if any(use in pair for pair in refused)]
+
+
+def _counts(use: Use, facts: Facts) -> bool:
+    """Whether it is open; at the end all are told of."""
+    return use.open or not facts.running
 
 
 def _identity(use: Use) -> bytes:

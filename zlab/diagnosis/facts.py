@@ -43,6 +43,10 @@ class Use:
     """Calls that libzmq refused because it was not their turn (EFSM)."""
     threads: tuple[str, ...] = ()
     """The two threads that have used it at once, where that has happened."""
+    stands: float = 0.0
+    """The share of the last second in which it stood in send; of a PUSH alone."""
+    held: int = 0
+    """Messages that asyncio holds back, because libzmq has no room for them."""
     looked: int = 0
     """Messages to a peer that needs an empty delimiter frame, and of which the frames were seen."""
     bare: int = 0
@@ -64,6 +68,12 @@ class Aim:
     """Messages that it had sent when the subscriber came."""
     sent: int
     """Messages that it has sent by now."""
+    matched: int = 0
+    """How many of those that it has sent since were for this subscriber."""
+    looked: int = 0
+    """Messages that were not for it, and of which the frames were seen."""
+    inside: int = 0
+    """How many of these had what it asks for, not at their beginning."""
 
 
 @dataclass(frozen=True, slots=True)

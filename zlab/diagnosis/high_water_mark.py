@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from zlab.diagnosis.facts import Facts
     from zlab.ledger.snapshot import LinkFigures
+    from zlab.topology import Link
 
 _DROPPED = "high-water mark"
 _UNROUTABLE = "unroutable"
@@ -34,6 +35,14 @@ def look(facts: Facts) -> Iterator[Sign]:
                     (sender, link.receiver),
                     (row.name,),
                     certain=row.uncertain < dropped,
+                    lasting=True,
+                )
+            elif known.type == "ROUTER" and _has_overflowed(facts, link, row):
+                yield Sign(
+                    f"{row.queued - row.capacity:,} of {count(row.expected, 'message')} from {sender} to "
+                    f"{link.receiver} are gone: its queue was full{_marks(row)}, and a ROUTER drops then",
+                    (sender, link.receiver),
+                    (row.name,),
                 )
         full = [(link, row) for link, row in links if _was_full(facts, row)]
         if not full or facts.explained([sender]):
@@ -64,6 +73,13 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (sender, *receivers),
                 names,
             )
+
+
+def _has_overflowed(facts: Facts, link: Link, row: LinkFigures) -> bool:
+    """Whether more seem to wait than can; where bytes also wait in the system, nobody knows how many can."""
+    uses = [facts.uses[name] for name in (link.sender, link.receiver) if name in facts.uses]
+    inproc = any(url.startswith("inproc://") for use in uses for url in use.connects)
+    return inproc and 0 < row.capacity < row.queued
 
 
 def _was_full(facts: Facts, row: LinkFigures) -> bool:

@@ -26,6 +26,8 @@ class Sign:
     """Whether what has been seen allows no other explanation."""
     remedy: str = ""
     """What to do about this one; "" is the mistake's own remedy."""
+    lasting: bool = False
+    """Whether it is read off figures that stay: where those of the end do not show it, they were ahead of the truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Mistake:
                 sign.links,
                 sign.certain,
                 self.weight,
+                sign.lasting,
             )
             for sign in self.look(facts)
         ]

@@ -26,7 +26,7 @@ def look(facts: Facts) -> Iterator[Sign]:
     callers: dict[str, list[Use]] = defaultdict(list)
     for name, spec in specs.items():
         use = facts.uses.get(name)
-        for url in spec.connects if use is not None and use.open and not use.answered else ():
+        for url in spec.connects if use is not None and _counts(use, facts) and not use.answered else ():
             if url not in bound and use is not None and not is_wildcard(url) and _listens(url):
                 callers[url].append(use)
     figures = facts.sockets()
@@ -35,9 +35,10 @@ def look(facts: Facts) -> Iterator[Sign]:
             continue
         sent = sum(figures[use.name].sent for use in uses if use.name in figures)
         waiting = f"; {sent:,} sent and none received" if sent else ""
-        names, youngest = tuple(use.name for use in uses), facts.at - max(use.opened for use in uses)
+        names = tuple(use.name for use in uses)
+        youngest = min(facts.at, *(use.closed for use in uses)) - max(use.opened for use in uses)
         if _face(uses):
-            if youngest >= _PATIENCE:
+            if youngest >= _PATIENCE or not facts.running:
                 yield Sign(
                     f"{listed(names)} connect to {url}, and nobody binds it{waiting}",
                     names,
@@ -54,6 +55,11 @@ def look(facts: Facts) -> Iterator[Sign]:
                 + "; inproc reaches only sockets of the same context" * inproc
                 + "; where the peer is still to start, ZeroMQ connects by itself once it is there",
             )
+
+
+def _counts(use: Use, facts: Facts) -> bool:
+    """Whether it is open; at the end, when nobody can bind any more, all are told of."""
+    return use.open or not facts.running
 
 
 def _listens(url: str) -> bool:

@@ -10,7 +10,9 @@ from zlab.diagnosis.mistake import Mistake, Sign
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zlab.diagnosis.facts import Aim, Facts
+    from zlab.diagnosis.facts import Aim, Facts, Use
+    from zlab.ledger.snapshot import LinkFigures
+    from zlab.topology import Link
 
 _LATE = "not yet joined"
 _FEW, _SHARE = 3, 0.1  # messages, and their part of all: less than both is what any stream loses at its beginning
@@ -18,7 +20,7 @@ _CALM = 0.5  # seconds
 
 
 def look(facts: Facts) -> Iterator[Sign]:
-    """Each subscriber that has lost what came before it had joined."""
+    """Each subscriber that has lost what came before it had joined, or before its publisher was gone again."""
     told: set[tuple[str, str]] = set()
     for link, figures in facts.links():
         late = figures.dropped.get(_LATE, 0)
@@ -30,6 +32,19 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=figures.uncertain < late,
+                lasting=True,
+            )
+        elif _was_brief(facts, link, figures):
+            told.add((link.sender, link.receiver))
+            yield Sign(
+                f"{link.sender} was opened, published {count(figures.expected, 'message')} for {link.receiver} and was "
+                f"closed within {_span(facts.uses[link.sender]):.2f} s: none has come, for it takes a moment until a "
+                "publisher knows of a subscription",
+                (link.sender, link.receiver),
+                (figures.name,),
+                certain=False,
+                remedy="Keep one publisher open for all that is published, and wait after it has connected; for single "
+                "messages that must arrive take PUSH and PULL, or REQ and REP",
             )
     for aim in facts.aims:
         if (aim.publisher, aim.subscriber) not in told and _missed_all(facts, aim):
@@ -41,13 +56,24 @@ def look(facts: Facts) -> Iterator[Sign]:
             )
 
 
+def _span(use: Use) -> float:
+    return use.closed - use.opened
+
+
+def _was_brief(facts: Facts, link: Link, figures: LinkFigures) -> bool:
+    use = facts.uses.get(link.sender)
+    if figures.delivered or not figures.expected or use is None or use.open or use.type not in {"PUB", "XPUB"}:
+        return False
+    return _span(use) < _CALM < facts.at - use.closed
+
+
 def _missed_all(facts: Facts, aim: Aim) -> bool:
     figures = facts.sockets()
     publisher, subscriber = figures.get(aim.publisher), figures.get(aim.subscriber)
     if publisher is None or subscriber is None or subscriber.received or not aim.before or aim.sent > aim.before:
         return False
     use, node = facts.uses.get(aim.subscriber), node_of(aim.publisher)
-    silent = publisher.send_rate == 0 and (facts.is_over(node) or not facts.running or _waiting(facts, aim))
+    silent = not facts.running or (publisher.send_rate == 0 and (facts.is_over(node) or _waiting(facts, aim)))
     return silent and use is not None and bool(use.subscriptions) and min(facts.at, use.closed) - use.opened > _CALM
 
 

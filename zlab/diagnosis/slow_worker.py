@@ -9,15 +9,15 @@ from zlab.diagnosis.mistake import Mistake, Sign
 from zlab.ledger.snapshot import NodeState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from zlab.diagnosis.facts import Facts
-    from zlab.ledger.snapshot import LinkFigures
-    from zlab.topology import Link
 
 _DEALERS = {"PUSH", "DEALER"}
 _MANY = 5  # messages that wait, at the least
 _CALM = 0.4  # seconds for which the idle ones have been so
+_MOSTLY = 0.6  # of the last second
+_LONG = 1.0  # seconds that what waits will take: the last tasks always end unevenly
 
 
 def look(facts: Facts) -> Iterator[Sign]:
@@ -31,33 +31,36 @@ def look(facts: Facts) -> Iterator[Sign]:
         waiting = sum(link.queued for _, link in links)
         idle = [link.receiver for link, _ in links if _is_idle(facts, link.receiver)]
         busy = [link.receiver for link, _ in links if link.receiver not in idle and _lives(facts, link.receiver)]
-        if idle and busy and waiting >= _MANY:
+        rate = sum(link.rate for at, link in links if at.receiver in busy)
+        if idle and busy and waiting >= max(_MANY, _LONG * rate):
             yield Sign(
                 f"{count(waiting, 'message')} of {sender} ({figures[sender].type}) wait for {listed(busy)}, while "
                 f"{listed(idle)} stand{'s' if len(idle) == 1 else ''} idle: it deals out in turn, whoever is busy",
                 (sender, *busy),
                 tuple(link.name for at, link in links if at.receiver in busy),
             )
-        elif figures[sender].type == "PUSH" and busy and waiting and _is_stuck(facts, sender):
-            yield _stuck(facts, sender, links, waiting)
+        elif figures[sender].type == "PUSH" and busy and waiting and (stands := _stands(facts, sender, waiting, rate)):
+            receivers = tuple(dict.fromkeys(link.receiver for link, _ in links))
+            yield Sign(
+                f"{sender} {stands} behind {count(waiting, 'message')} that {listed(receivers)} "
+                f"take{'s' if len(receivers) == 1 else ''} at {rate:.1f} a second",
+                (sender, *receivers),
+                tuple(link.name for _, link in links),
+            )
 
 
-def _stuck(facts: Facts, sender: str, links: Sequence[tuple[Link, LinkFigures]], waiting: int) -> Sign:
-    stands = facts.at - facts.nodes()[node_of(sender)].since
-    rate = sum(link.rate for _, link in links)
-    receivers = tuple(dict.fromkeys(link.receiver for link, _ in links))
-    return Sign(
-        f"{sender} has stood in send for {stands:.1f} s behind {count(waiting, 'message')} that {listed(receivers)} "
-        f"take{'s' if len(receivers) == 1 else ''} at {rate:.1f} a second",
-        (sender, *receivers),
-        tuple(link.name for _, link in links),
-    )
-
-
-def _is_stuck(facts: Facts, sender: str) -> bool:
+def _stands(facts: Facts, sender: str, waiting: int, rate: float) -> str:
+    """How it waits for room, in words; "" where it does not, or will have some soon."""
     node, _, key = sender.rpartition(".")
     known = facts.nodes().get(node)
-    return known is not None and known.state is NodeState.SEND and known.blocked_on == key
+    if known is not None and known.state is NodeState.SEND and known.blocked_on == key:
+        return f"has stood in send for {facts.at - known.since:.1f} s"
+    use = facts.uses.get(sender)
+    if use is None or waiting < _LONG * rate:
+        return ""
+    if use.held:
+        return f"holds {count(use.held, 'message')} back in await send"
+    return f"stands in send {use.stands:.0%} of the time" if use.stands > _MOSTLY else ""
 
 
 def _is_idle(facts: Facts, receiver: str) -> bool:

@@ -24,6 +24,8 @@ class Finding:
     """Whether what has been seen allows no other explanation; else it is likely."""
     weight: int = 1
     """How bad it is: 3 where the program stands still or may crash, 2 where messages are lost, 1 where it is slowed."""
+    lasting: bool = False
+    """Whether the figures at the end show it too, if it was so."""
 
     @property
     def where(self) -> str:

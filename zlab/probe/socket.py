@@ -83,6 +83,8 @@ class ProbedSocket(zmq.Socket[T], Generic[T]):
 
     def close(self, linger: int | None = None) -> None:
         """Close the socket and end its recording."""
+        if self._recording is not None and self._recordings is not None and not self.closed:
+            self._recordings.closing(self._recording)
         super().close(linger)
         if self._recording is not None and self._recordings is not None:
             self._recordings.retire(self._recording)

@@ -36,13 +36,18 @@ def gate_of(recording: Recording, tell: Callable[[Recording, int, int], None]) -
 
     def gate(_direction: Direction, _frames: Sequence[Any]) -> int:
         me = threading.get_ident()
-        frames = sys._current_frames().items()  # noqa: SLF001 - the documented way to see where threads stand
-        polling = next((t for t, frame in frames if t != me and recording in blocked_in(frame, ()).sockets), None)
+        polling = inside_of(recording, me)
         if polling is not None:
             tell(recording, polling, me)
         return 1
 
     return gate
+
+
+def inside_of(recording: Recording, me: int) -> int | None:
+    """Another thread that stands in a poll of a socket, if there is any; threads as ``get_ident`` names them."""
+    frames = sys._current_frames().items()  # noqa: SLF001 - the documented way to see where threads stand
+    return next((t for t, frame in frames if t != me and recording in blocked_in(frame, ()).sockets), None)
 
 
 def in_doubt(polling: dict[int, tuple[Recording, ...]]) -> frozenset[Recording]:

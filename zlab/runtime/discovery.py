@@ -24,7 +24,7 @@ from zlab.probe import ProbedSocket, probe, unprobe
 from zlab.recording import Recording
 from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
-from zlab.runtime.crowding import gate_of, warn
+from zlab.runtime.crowding import gate_of, inside_of, warn
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -80,6 +80,10 @@ class Seen:
     def placed(self) -> bool:
         """Whether it has a place in the topology."""
         return bool(self.recording.node)
+
+    def held(self) -> int:
+        """Messages that asyncio holds back, because libzmq has no room for them."""
+        return len(getattr(self.socket(), "_send_futures", None) or ())
 
     def faces(self, other: Seen) -> bool:
         """Whether the two meet at an endpoint."""
@@ -220,6 +224,15 @@ class Discovered(Recordings):
     def hide(self, url: str) -> None:
         """Leave out what connects to this address."""
         self._hidden.add(url)
+
+    @_quietly
+    def closing(self, recording: Recording) -> None:
+        """Note a socket that is closed while another thread is inside it."""
+        me, meter = threading.get_ident(), recording.meter
+        inside = meter.thread if meter.inside and meter.thread != me else 0
+        inside = inside or inside_of(recording, me) or 0
+        if inside and recording in self.seen:
+            self.meet(recording, inside, me)
 
     @_quietly
     def retire(self, recording: Recording) -> None:

@@ -19,7 +19,7 @@ from zlab.runtime.crowding import in_doubt
 from zlab.runtime.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
     from zlab.ledger.snapshot import Snapshot
@@ -29,10 +29,16 @@ if TYPE_CHECKING:
     from zlab.topology import Topology
 
 _TERM = zmq.Context.term.__code__
+_ADDRESSED = {"DEALER": 0, "ROUTER": 1}
+"""Sockets that write envelopes, and how many frames before these only they see."""
 _ENVELOPED = {"REQ", "REP"}
 """They need an empty frame before the body."""
 _NOBODY: tuple[Recording | None, float] = None, 0.0
 _LOOKED = 10_000  # messages of one socket whose frames are looked at
+_NONE = 0, 0
+_SENDING = 1
+_SMOOTH = 0.15  # the part of one look in a share of time
+_TELLING = 3  # bytes: shorter ones stand in any message by chance
 
 
 class Symptoms:
@@ -47,12 +53,16 @@ class Symptoms:
         self._run = run
         self._lives: dict[str, tuple[Recording, float]] = {}  # of a lab: the last life of each socket, and since when
         self._ended: dict[str, tuple[Recording | None, float]] = {}  # and of those that are over, when
-        self._looked: dict[str, tuple[int, int]] = {}
-        self._needy: tuple[Topology | None, dict[str, bool]] = (None, {})
+        self._looked: dict[str, tuple[int, int, int]] = {}
+        self._learned: tuple[Topology | None, int] = None, 0
+        self._needy: dict[str, bool] = {}
+        self._refused: dict[str, int] = {}
+        self._stands: dict[str, float] = {}
         self._terms: dict[int, tuple[int, float]] = {}
         self._peaks: dict[str, int] = {}
         self._answered: set[str] = set()
         self._aims: dict[tuple[str, str], Filter] = {}
+        self._inside: dict[tuple[str, str], tuple[int, int]] = {}
 
     # --- at every tick -------------------------------------------------------------------------
 
@@ -70,46 +80,67 @@ class Symptoms:
                     self._aims[recording.name, wanted.receiver.name] = wanted
             if isinstance(self._run, Run) and self._lives.get(recording.name, _NOBODY)[0] is not recording:
                 self._lives[recording.name] = recording, time.perf_counter() - self._run.began
-        needy = self._enveloped(topology, proxied)
+        self._enveloped(topology, proxied)
         for recording, batch in traces.items():
-            addressed = needy.get(recording.name)
-            if addressed is not None and batch.whole:
-                self._look_at(recording, batch, addressed=addressed)
+            if batch.whole:
+                self._look_at(recording, batch)
+        for recording in self._run.recordings.known:
+            if recording.type == "PUSH":
+                before = self._stands.get(recording.name, 0.0)
+                self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == _SENDING) - before)
         if not isinstance(self._run, Run):
             self._note_threads(self._run)
 
-    def _enveloped(self, topology: Topology, proxied: Mapping[str, str]) -> dict[str, bool]:
-        """The sockets that send to none but REQ and REP, and whether their first frame is an address."""
-        if self._needy[0] is not topology:
-            specs = dict(topology.sockets())
-            peers: dict[str, set[str]] = defaultdict(set)
-            for link in topology.links:
-                peers[link.sender].add(link.receiver)
-            for link in topology.links:  # what passes a proxy reaches those behind it
-                if link.receiver in proxied:
-                    peers[link.sender].discard(link.receiver)
-                    peers[link.sender] |= {k.receiver for k in topology.links if k.sender == proxied[link.receiver]}
-            self._needy = (
-                topology,
-                {
-                    name: specs[name].type == "ROUTER"
-                    for name, facing in peers.items()
-                    if specs[name].type in {"DEALER", "ROUTER"}
-                    and name not in proxied
-                    and all(specs[peer].type in _ENVELOPED for peer in facing)
-                    and not any(specs[peer].options.get("req_correlate") for peer in facing)
-                },
-            )
-        return self._needy[1]
+    def _look_at(self, recording: Recording, batch: Batch) -> None:
+        if recording.type in _ADDRESSED:
+            self._count_envelopes(recording, batch)
+        for wanted in recording.filters:
+            if wanted.receiver.node and not wanted.matched and not wanted.inverts:
+                self._look_for(wanted, batch)
 
-    def _look_at(self, recording: Recording, batch: Batch, *, addressed: bool) -> None:
-        looked, bare = self._looked.get(recording.name, (0, 0))
+    def _enveloped(self, topology: Topology, proxied: Mapping[str, str]) -> None:
+        """Learn which sockets send to none but REQ and REP, and whether to REQ alone."""
+        if self._learned[0] is topology and self._learned[1] == len(proxied):
+            return
+        specs = dict(topology.sockets())
+        peers: dict[str, set[str]] = defaultdict(set)
+        for link in topology.links:
+            peers[link.sender].add(link.receiver)
+        for link in topology.links:  # what passes a proxy reaches those behind it
+            if link.receiver in proxied:
+                peers[link.sender].discard(link.receiver)
+                peers[link.sender] |= {k.receiver for k in topology.links if k.sender == proxied[link.receiver]}
+        self._learned = topology, len(proxied)
+        self._needy = {
+            name: all(specs[peer].type == "REQ" for peer in facing)
+            for name, facing in peers.items()
+            if specs[name].type in _ADDRESSED
+            and name not in proxied
+            and all(specs[peer].type in _ENVELOPED for peer in facing)
+            and not any(specs[peer].options.get("req_correlate") for peer in facing)
+        }
+
+    def _count_envelopes(self, recording: Recording, batch: Batch) -> None:
+        """Count where the empty frame is missing; who it is sent to may be known later than what is sent."""
+        looked, bare, not_first = self._looked.get(recording.name, (0, 0, 0))
         sent = (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames)
         for frames in sent if looked < _LOOKED else ():
             looked += 1
-            # An empty frame that has another behind it; REQ wants it to be the first after the address.
-            bare += b"" not in frames[addressed:-1]
-        self._looked[recording.name] = looked, bare
+            before = frames[_ADDRESSED[recording.type] : -1]  # an empty frame is one that has another behind it
+            bare += b"" not in before
+            not_first += before[:1] != (b"",)
+        self._looked[recording.name] = looked, bare, not_first
+
+    def _look_for(self, wanted: Filter, batch: Batch) -> None:
+        """Whether what a subscriber asks for stands where no filter looks."""
+        names = wanted.publisher.name, wanted.receiver.name
+        looked, inside = self._inside.get(names, _NONE)
+        sent = (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames)
+        for frames in sent if looked < _LOOKED else ():
+            if not wanted.wants(frames[0]):
+                looked += 1
+                inside += _has_inside(frames, wanted.prefixes)
+        self._inside[names] = looked, inside
 
     def _note_threads(self, run: Watching) -> None:
         now, terms, polling = time.perf_counter(), {}, {}
@@ -136,22 +167,30 @@ class Symptoms:
             topology: what runs.
             inside: by node, where its thread is inside libzmq.
         """
-        for row in snapshot.links:
-            if row.queued > self._peaks.get(row.name, 0):
-                self._peaks[row.name] = row.queued
+        refused = {figures.name: figures.refused for figures in snapshot.sockets}
+        for link, row in zip(topology.links, snapshot.links, strict=False):
+            news = refused.get(link.sender, 0) > self._refused.get(link.sender, 0)
+            # Full is seen for a moment only: then nothing is taken until half of it has gone.
+            queued = row.capacity if news and row.queued >= row.capacity / 2 else row.queued
+            self._peaks[row.name] = max(queued, self._peaks.get(row.name, 0))
+        self._refused = refused
         for event in snapshot.events:
             if event.kind == "handshake" and "a peer outside" in event.detail:
                 self._answered.add(f"{event.node}.{event.socket}")
         run = self._run
         uses = {use.name: use for use in (self._of_lab(snapshot, topology) if isinstance(run, Run) else _of(run))}
-        for name, (looked, bare) in self._looked.items():
+        for name, (looked, bare, not_first) in self._looked.items():
+            if name in uses and name in self._needy:
+                # REQ wants it to be the first frame; before that of a REP there may be more addresses.
+                uses[name] = replace(uses[name], looked=looked, bare=not_first if self._needy[name] else bare)
+        for name, share in self._stands.items():
             if name in uses:
-                uses[name] = replace(uses[name], looked=looked, bare=bare)
+                uses[name] = replace(uses[name], stands=share)
         return Facts(
             snapshot=snapshot,
             topology=topology,
             uses=uses,
-            aims=tuple(_aim(*names, wanted) for names, wanted in self._aims.items()),
+            aims=tuple(_aim(*names, wanted, self._inside.get(names, _NONE)) for names, wanted in self._aims.items()),
             waits={node: tuple(r.name for r in wait.sockets) for node, wait in inside.items() if _is_open(wait, uses)},
             terminations=self._terminations(),
             peaks=self._peaks,
@@ -202,6 +241,7 @@ def _of(run: Watching) -> Iterator[Use]:
             name=name if seen.placed or taken[name] == 1 else f"{name}-{taken[name]}",
             type=recording.type,
             options=dict(seen.options),
+            held=seen.held(),
             opened=seen.opened - run.began,
             closed=seen.ended - run.began,
             context=seen.context,
@@ -214,9 +254,21 @@ def _of(run: Watching) -> Iterator[Use]:
         )
 
 
-def _aim(publisher: str, subscriber: str, wanted: Filter) -> Aim:
-    sent = wanted.publisher.counts().sent if wanted.ended is None else wanted.ended
-    return Aim(publisher=publisher, subscriber=subscriber, before=wanted.began, sent=sent)
+def _aim(publisher: str, subscriber: str, wanted: Filter, seen: tuple[int, int]) -> Aim:
+    return Aim(
+        publisher=publisher,
+        subscriber=subscriber,
+        before=wanted.began,
+        sent=wanted.publisher.counts().sent if wanted.ended is None else wanted.ended,
+        matched=wanted.matched,
+        looked=seen[0],
+        inside=seen[1],
+    )
+
+
+def _has_inside(frames: Sequence[bytes], prefixes: Sequence[bytes]) -> bool:
+    """Whether something that was asked for stands in a message, though not at its beginning."""
+    return any(prefix in frame for prefix in prefixes if len(prefix) >= _TELLING for frame in frames)
 
 
 def _is_open(wait: Wait, uses: Mapping[str, Use]) -> bool:
