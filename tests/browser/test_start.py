@@ -11,7 +11,7 @@ import psutil
 import pytest
 from browsing import visit
 from playwright.sync_api import expect
-from programs import ROOT, eventually, free_port, get
+from programs import ROOT, clean_environment, eventually, free_port, get
 
 from zlab.cli.opening import START
 
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def seen(clean: Clean, chromium: Browser) -> Iterator[Visit]:
+@pytest.fixture(scope="module")
+def opened(chromium: Browser) -> Iterator[Visit]:
     """The page that the command opens."""
-    address = clean.zlab("--no-browser").wrote(r"http://\S+")[0]
-    with visit(chromium, address) as page:
+    with clean_environment() as clean, visit(chromium, clean.zlab("--no-browser").wrote(r"http://\S+")[0]) as page:
         yield page
+
+
+@pytest.fixture
+def seen(opened: Visit) -> Iterator[Visit]:
+    """The same; each test leaves it as it found it."""
+    yield opened
+    assert opened.strangers == []
+    assert opened.complaints == []
 
 
 def test_messages_move_without_pressing_anything(seen: Visit) -> None:
@@ -40,6 +47,7 @@ def test_messages_move_without_pressing_anything(seen: Visit) -> None:
     first = seen.ledger()
     seen.until(lambda: all(now > then for now, then in zip(seen.ledger(), first, strict=True)))
     seen.keep("dashboard-tall")
+    seen.page.set_viewport_size({"width": 1280, "height": 720})
     expect(seen.page.get_by_text("Jupyter news")).to_have_count(0)
 
 
@@ -108,6 +116,7 @@ def test_a_node_can_be_killed_and_restarted_by_clicking_it(seen: Visit) -> None:
     seen.page.keyboard.press("Enter")
     panel.get_by_role("button", name="Restart").click()
     expect(node).not_to_have_attribute("aria-label", re.compile("killed"))
+    panel.get_by_role("button", name="Close").click()
 
 
 def _colour(node: Locator) -> float:
@@ -136,7 +145,9 @@ def test_a_reload_shows_messages_moving_again(seen: Visit) -> None:
 def test_controls_work_while_a_cell_is_busy(seen: Visit) -> None:
     seen.watch_figures_rise()
     cells = seen.page.locator(".jp-CodeCell")
-    cells.nth(1).locator(".cm-content").click()
+    source = cells.nth(1).locator(".cm-content")
+    before = source.text_content()
+    source.click()
     seen.page.keyboard.press("Control+a")
     seen.page.keyboard.insert_text("import threading; threading.Event().wait()")
     seen.page.keyboard.press("Control+Enter")
@@ -146,6 +157,10 @@ def test_controls_work_while_a_cell_is_busy(seen: Visit) -> None:
     expect(cells.nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
     seen.page.get_by_role("button", name=re.compile("Interrupt the kernel")).click()
     expect(cells.nth(1).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
+    seen.pause.click()
+    source.click()
+    seen.page.keyboard.press("Control+z")
+    expect(source).to_have_text(before)
 
 
 def test_closing_the_notebook_stops_the_lab(clean: Clean, chromium: Browser) -> None:
