@@ -6,6 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from browsing import NoBrowserError, open_chromium
 from programs import clean_environment
@@ -17,10 +18,18 @@ if TYPE_CHECKING:
     from programs import Clean
 
 
+hypothesis.settings.register_profile("unhurried", deadline=None)  # the machine may be busy elsewhere
+hypothesis.settings.load_profile("unhurried")
+
+LONG = ("promises", "house", "cli", "diagnosis", "lab", "watch", "faults", "time", "interoperation", "past", "ledger")
+"""Files that take from half a minute down to ten seconds on a core of their own."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first, so that no worker is left with one at the end."""
-    long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path not in long)
+    longer = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    order = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: -1 if item.path in longer else order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)

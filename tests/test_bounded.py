@@ -154,11 +154,19 @@ def test_of_twenty_thousand_sockets_only_the_last_are_kept(monkeypatch: pytest.M
         for number in range(20_000):
             one(number)
         eventually(lambda: lab.ledger()["delivered"].sum() == 20_000)
-        grown = kept() - before
+
+        def bounded() -> bool:
+            grown = kept() - before
+            # Those of which a hop is remembered, and those that came since it was last looked whose numbers are free.
+            if grown["Recording"] < HOP_LIMIT + 2 * lives.CROWD + 1_000:
+                return True
+            for number in range(lives.CROWD):  # so that it is looked again
+                one(number)
+            return False
+
+        eventually(bounded)  # on a busy machine what came untraced in the last second is many
         table = lab.ledger()
         context.destroy(0)
-    # Those of which a hop is remembered, and those that came since it was last looked whose numbers are free.
-    assert grown["Recording"] < HOP_LIMIT + 2 * lives.CROWD + 1_000, grown
     assert table["unaccounted"].sum() == table["queued"].sum() == 0
 
 

@@ -186,10 +186,12 @@ def test_it_serves_the_start_notebook_until_it_is_asked_to_end(asked: signal.Sig
     assert settings["zlabStart"] == "notebooks/00_start_here.ipynb"
     assert "zlab" in [extension["name"] for extension in settings["federated_extensions"]]
     assert get(f"{base}api/contents")[0] == 403, "it must not be open to those without the token"
-    listening = {
-        c.laddr.ip for c in psutil.net_connections("tcp") if c.pid == program.pid and c.laddr.port == int(port)
-    }
-    assert listening == {"127.0.0.1"}
+
+    def listening() -> set[str]:
+        connections = psutil.net_connections("tcp")  # on a busy machine some may be missing: the list changes meanwhile
+        return {c.laddr.ip for c in connections if c.pid == program.pid and c.laddr.port == int(port)}
+
+    assert eventually(listening) == {"127.0.0.1"}
 
     status, _ = get(f"{base}api/kernels?token={token}", data=b"{}", method="POST")
     assert status == 201
