@@ -23,6 +23,7 @@ from programs import ROOT, eventually, get, page_settings
 
 import zlab
 from zlab.cli import main, opening
+from zlab.cli.listing import lines
 from zlab.cli.running import run
 from zlab.topology import TRANSPORTS
 
@@ -39,6 +40,23 @@ def test_list_has_a_line_for_each_pattern(capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == zlab.patterns.__all__
     assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_a_list_is_as_wide_as_the_terminal_and_its_second_column_stays_one() -> None:
+    listed = lines(80).splitlines()
+    assert max(map(len, listed)) <= 80
+    assert [line.split()[0] for line in listed if not line.startswith(" ")] == zlab.patterns.__all__
+    assert len(listed) > len(zlab.patterns.__all__), "some go on"
+    assert len({len(line) - len(line.lstrip()) for line in listed}) == 2
+
+
+def test_who_has_read_enough_hears_no_complaint() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "zlab", "list"]
+    with open(writes, "w") as closed:  # noqa: PTH123 - a pipe has no path
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("name", zlab.patterns.__all__)

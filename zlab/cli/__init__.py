@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import os
 import re
+import shutil
 import sys
 from importlib.metadata import version
 from itertools import takewhile
@@ -22,6 +24,7 @@ __all__ = ["main"]
 _FAILED = 1
 _MISUSED = 2
 _INTERRUPTED = 130
+_UNREAD = 141
 _FEW = 12
 """Choices that a complaint lists; more are left to the help."""
 _CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)")
@@ -31,9 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code: 0 done, 1 failed, 2 not understood."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _do(arguments)
+        return _do_and_flush(arguments)
     except KeyboardInterrupt:  # before anything was running
         return _INTERRUPTED
+    except BrokenPipeError:  # whoever read has enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
+
+
+def _do_and_flush(arguments: list[str]) -> int:
+    try:
+        return _do(arguments)
+    finally:
+        if not sys.stdout.closed:
+            sys.stdout.flush()
 
 
 def _do(arguments: list[str]) -> int:
@@ -161,8 +175,10 @@ def _list(options: argparse.Namespace) -> int:
 
     if options.options:
         print(listing.options(), end="")
+    elif options.markdown:
+        print(listing.markdown(), end="")
     else:
-        print(listing.markdown() if options.markdown else listing.lines(), end="" if options.markdown else "\n")
+        print(listing.lines(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from typing import TYPE_CHECKING
 
 from zlab.topology import TRANSPORTS
@@ -29,11 +30,14 @@ def summary(pattern: Callable[..., object]) -> str:
     return (inspect.getdoc(pattern) or "").partition("\n")[0]
 
 
-def lines() -> str:
-    """A line for each pattern."""
+def lines(columns: int = 0) -> str:
+    """A line for each pattern; where it is longer than so many columns, it goes on under its summary."""
     all_ = patterns()
     width = max(map(len, all_))
-    return "\n".join(f"{name:{width}}  {summary(pattern)}" for name, pattern in all_.items())
+    listed = (f"{name:{width}}  {summary(pattern)}" for name, pattern in all_.items())
+    if columns <= 2 * width:
+        return "\n".join(listed)
+    return "\n".join(textwrap.fill(line, columns, subsequent_indent=" " * (width + 2)) for line in listed)
 
 
 def markdown() -> str:
