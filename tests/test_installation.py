@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.request
 
 import pytest
@@ -10,7 +11,7 @@ from labs import LIMIT, TRANSPORTS, leaving_nothing
 
 import zlab
 from zlab import installation
-from zlab.cli import main
+from zlab.cli import doctor, main
 from zlab.sockets import DRAFTS, PEERS
 
 PAIRS = [(one, other) for one in PEERS for other in PEERS[one] if one <= other and one not in DRAFTS]
@@ -166,3 +167,14 @@ def test_the_doctor_names_everything(capsys):
     for ability in installation.transports():
         assert f"  {'yes' if ability.there else 'no '}  {ability.name} " in said
     assert zmq.zmq_version() in said
+
+
+@pytest.mark.parametrize(("stale", "advice"), [(False, "apt install gcc python3-dev"), (True, "pip install -e .")])
+def test_the_doctor_tells_how_the_probe_gets_compiled(stale, advice, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "COMPILED", False)
+    monkeypatch.setattr(doctor, "STALE", stale)
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "  no   probe " in said
+    assert advice in said.partition("  probe:")[2].partition("\n\n")[0]
+    assert f"{sys.executable} -m pip" in said or f"uv pip, with --python {sys.executable}" in said

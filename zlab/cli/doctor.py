@@ -12,14 +12,15 @@ import zmq
 
 from zlab import installation
 from zlab.installation import Ability
-from zlab.probe.meter import COMPILED
+from zlab.probe.meter import COMPILED, STALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_COMPILE = (
-    "until then Python counts, as exactly and more slowly; to compile it, install a C compiler and Python's headers "
-    "(apt install gcc python3-dev), then zlab again"
+_PLAIN = "until then Python counts, as exactly and more slowly; to compile it, "
+_COMPILE = f"{_PLAIN}install a C compiler and Python's headers (apt install gcc python3-dev), then zlab again"
+_RECOMPILE = (
+    f"its source has changed since it was compiled; {_PLAIN}install zlab again, in a clone with pip install -e ."
 )
 _CONTROLS = "controls answer while a cell is busy"
 
@@ -33,7 +34,7 @@ def report() -> str:
             Ability("standard", "PAIR, REQ, REP, DEALER, ROUTER, PUB, SUB, XPUB, XSUB, PUSH, PULL, STREAM", there=True),
             installation.draft_sockets(),
         ),
-        "zlab": (Ability("probe", "compiled", COMPILED, _COMPILE), *_notebook()),
+        "zlab": (Ability("probe", "compiled", COMPILED, _RECOMPILE if STALE else _COMPILE), *_notebook()),
     }
     lines = [
         f"zlab {version('zlab')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
