@@ -16,7 +16,7 @@ import corpus
 import pytest
 import zmq
 from corpus.right import RIGHT
-from corpus.stage import WRONG, played, watched
+from corpus.stage import SCRIPTS, WRONG, played, scripted, watched
 from labs import eventually, leaving_nothing
 
 import zlab
@@ -52,6 +52,8 @@ def test_the_corpus_is_whole():
     assert set(WRONG) == set(KNOWN)
     assert sum(map(len, WRONG.values())) >= 40
     assert len(RIGHT) >= 20
+    assert set().union(*SCRIPTS.values()) >= set(KNOWN) - {"LINGER holds term"}  # which would not end
+    assert sum(not mistakes for mistakes in SCRIPTS.values()) >= 25
 
 
 @pytest.mark.parametrize("mistake", KNOWN)
@@ -89,6 +91,17 @@ def test_the_guides_patterns_raise_no_alarm(first):
         _are_well(programs)
     for pattern, lab in programs:
         assert not mistakes(lab), (pattern.__name__, lab.diagnose())
+
+
+# --- at the end of a script ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", range(0, len(SCRIPTS), 2 * AT_ONCE))
+def test_a_script_is_told_at_its_end_what_it_did_wrong(first):
+    with leaving_nothing(), all_at_once(list(SCRIPTS)[first : first + 2 * AT_ONCE], scripted) as programs:
+        eventually(lambda: all(lab.snapshot().at > ENOUGH for _, lab in programs))
+    for program, lab in programs:
+        assert mistakes(lab) == SCRIPTS[program], (program.__name__, lab.diagnose())
 
 
 # --- that it comes and goes ------------------------------------------------------------------------------------------

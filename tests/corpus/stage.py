@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial, wraps
+from itertools import count
 
 import zmq
+import zmq.asyncio
 
 import zlab
 
@@ -24,22 +27,61 @@ def makes(mistake):
     return mark
 
 
+SCRIPTS: dict = {}
+"""Programs that are told of at their end, each with the mistakes that it makes: none, where it is right."""
+
+
+def script(*mistakes):
+    """Mark a program that is written as a script is: its first thread is the program."""
+
+    def mark(program):
+        SCRIPTS[program] = set(mistakes)
+        return program
+
+    return mark
+
+
 def free_port():
     """A port on which nobody listens now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
+class _Keeping(zmq.Context):
+    """A context whose sockets are kept: they are closed at the end, and not when they are collected."""
+
+    def __init__(self, kept):
+        super().__init__()
+        object.__setattr__(self, "kept", kept)
+
+    def socket(self, *args, **kwargs):
+        made = super().socket(*args, **kwargs)
+        self.kept.append(made)
+        return made
+
+
 class Stage:
     """What a program is given: it plays its parts in threads, which end when their context does."""
 
     def __init__(self):
-        self.context = zmq.Context()
+        self.left = []  # sockets that a script may leave open
+        self.context = _Keeping(self.left)
         self.context.linger = 0
         self.over = threading.Event()
         self.helpers = []  # called at the end, before the context ends
         self.terms = False  # whether one of its parts ends the context itself
         self._threads = []
+        self._numbers = count()
+
+    @property
+    def asyncio(self):
+        """The context, for sockets of asyncio."""
+        return _Asyncio(self.context)
+
+    def start(self, function, *args):
+        """Play a function with arguments; returns its thread."""
+        self.play(wraps(function)(partial(function, *args)))
+        return self._threads[-1]
 
     def play(self, *parts):
         for part in parts:
@@ -51,6 +93,10 @@ class Stage:
         with suppress(zmq.ContextTerminated, zmq.error.ZMQError, RuntimeWarning):
             part()
 
+    def some(self, least, most):
+        """A number from a range, and each time another."""
+        return least + next(self._numbers) * 7919 % (most - least + 1)
+
     def rest(self, seconds=0.01):
         """Wait a while; true once the program is to end."""
         return self.over.wait(seconds)
@@ -59,12 +105,40 @@ class Stage:
         self.over.set()
         for helper in self.helpers:
             helper()
-        if not self.terms:
-            self._threads.append(threading.Thread(target=self.context.term, daemon=True))
-            self._threads[-1].start()
+        term = threading.Thread(target=lambda: self.terms or self.context.term(), daemon=True)
+        term.start()
         for thread in self._threads:
-            thread.join(10)
-            assert not thread.is_alive(), f"{thread.name} did not end"
+            _join(thread)
+        for socket_ in self.left:
+            socket_.close(0)
+        _join(term)
+
+
+def _join(thread):
+    thread.join(10)
+    assert not thread.is_alive(), f"{thread.name} did not end"
+
+
+class _Asyncio:
+    def __init__(self, context):
+        self.socket = partial(context.socket, socket_class=zmq.asyncio.Socket)
+
+
+@contextmanager
+def scripted(program):
+    """A script as it runs under `zlab.watch`; ended where it has not come to its end."""
+
+    def main():
+        program(stage)
+
+    stage = Stage()
+    with zlab.watch(stage.context, name=program.__name__) as lab:
+        stage.play(main)
+        try:
+            yield lab
+        finally:
+            lab.stop()
+            stage.end()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def look(facts: Facts) -> Iterator[Sign]:
 MISTAKE = Mistake(
     "missing envelope delimiter",
     "Put an empty frame before the body, as REQ does by itself: send_multipart([b'', body]) from DEALER, "
-    "send_multipart([identity, b'', body]) from ROUTER",
+    "send_multipart([identity, b'', body]) from ROUTER, which finds both before the body of each request",
     3,
     "The DEALER to REP Combination",
     2,

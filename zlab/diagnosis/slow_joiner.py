@@ -32,7 +32,6 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=figures.uncertain < late,
-                lasting=True,
             )
         elif _was_brief(facts, link, figures):
             told.add((link.sender, link.receiver))

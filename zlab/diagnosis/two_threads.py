@@ -31,7 +31,8 @@ def look(facts: Facts) -> Iterator[Sign]:
 MISTAKE = Mistake(
     "socket used from two threads",
     "Give each thread a socket of its own, and let the threads talk over inproc (PAIR, or PUSH and PULL); a socket may "
-    "only be handed over as a whole, as by a queue or before the thread starts",
+    "only be handed over as a whole, as by a queue or before the thread starts; to end a thread that waits, send it a "
+    "message or end the context, and let it close its socket itself",
     2,
     "Multithreading with ZeroMQ",
     3,

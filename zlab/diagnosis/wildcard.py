@@ -27,7 +27,7 @@ def is_wildcard(url: str) -> bool:
 def look(facts: Facts) -> Iterator[Sign]:
     """Each socket that connects, or tries to, where nobody can be."""
     for use in facts.uses.values():
-        for url in use.unreachable:
+        for url in use.unreachable if use.open or not facts.running else ():
             if is_wildcard(url):
                 yield Sign(
                     f"{use.name} tries to connect to {url}, which is where somebody may listen and no address: "

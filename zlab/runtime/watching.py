@@ -204,7 +204,7 @@ class Watching:
         closed = [seen for seen in waiting if seen.closed]  # one that closes from now on has its turn at the next look
         grown = [self._place(seen) for seen in waiting if self._is_due(seen, now)]
         for seen in closed:
-            if not seen.placed:
+            if not seen.placed and not seen.unreachable:  # of an address that was refused its diagnosis tells
                 self.recordings.forget(seen.recording)
         if now - self._looked >= _LOOK:
             self._looked = now
