@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 SIGNATURE, VERSION = b"\xaa\xa1", 2
 BEACON = b"ZRE\x01"
-PORT = 5670
-"""The UDP port that is assigned to the discovery service."""
 LOOPBACK = "127.255.255.255"
 """The broadcast address of this machine's own network: what is said there does not leave it."""
 _HEAD, _BODY = struct.Struct("!2sBBH"), struct.Struct("!4s16sH")
