@@ -137,5 +137,5 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
         finally:
             test = os.environ.get("PYTEST_CURRENT_TEST", "page").rpartition("::")[2]
             seen.keep(re.sub(r"\W+", "-", test.partition(" ")[0]))
-        assert seen.strangers == []
-        assert seen.complaints == []
+        assert seen.strangers == [], seen.strangers
+        assert seen.complaints == [], seen.complaints

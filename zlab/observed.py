@@ -144,7 +144,11 @@ class Observed(Followed):
         )
 
     async def run_for(self, seconds: float) -> None:
-        """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``."""
+        """Let the lab run for a while without blocking the notebook: ``await lab.run_for(5)``.
+
+        Args:
+            seconds: how long.
+        """
         import asyncio
 
         await asyncio.sleep(seconds)
