@@ -20,7 +20,7 @@ from zlab.runtime.disturbances import Disturbances
 from zlab.runtime.doing import Doing
 from zlab.runtime.endpoints import Endpoints
 from zlab.runtime.life import CONTEXT_LIMIT, GRACE, close_all, drop_unsent
-from zlab.runtime.node import KNOBS, REBIND, RunningNode
+from zlab.runtime.node import REBIND, RunningNode
 from zlab.runtime.place import begins, points
 from zlab.runtime.relay import Relay
 from zlab.runtime.security import refuse_unsafe
@@ -369,6 +369,3 @@ def _publishers(topology: Topology, endpoints: Endpoints) -> dict[str, tuple[Fac
             met = Facing(link.receiver, link.endpoint in spec.binds, not endpoints.uses_inproc(link.endpoint))
             facing[link.sender] = (*facing.get(link.sender, ()), met)
     return facing
-
-
-__all__ = ["EVENT_LIMIT", "KNOBS", "STOP_LIMIT", "Run"]
