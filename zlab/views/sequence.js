@@ -31,9 +31,8 @@ function render({ model, el, signal }) {
     hold, make("span.zlab-choice", { role: "group", "aria-label": "Scale" }, inTime, inOrder), seeking.box, seeking.hits, zooms);
   const canvas = make("canvas"), g = canvas.getContext("2d", { alpha: false });
   const tip = new Tip();
-  const hint = make("div.zlab-hint", { hidden: true }, "Ctrl + wheel zooms; after a click, the wheel alone goes through time");
   const stage = make("div.zlab-stage", { tabIndex: 0, role: "application",
-    "aria-label": "Sequence diagram: up and down go from message to message, left and right along a journey, Enter tells all of a message, slash searches, space holds the picture, t changes the scale, plus and minus zoom, 0 zooms automatically" }, canvas, tip.root, hint);
+    "aria-label": "Sequence diagram: up and down go from message to message, left and right along a journey, Enter tells all of a message, slash searches, space holds the picture, t changes the scale, plus and minus zoom, 0 zooms automatically" }, canvas, tip.root);
   const legend = make("div.zlab-legend", { role: "group", "aria-label": "Colours of the messages" });
   const note = make("div.zlab-notes");
   const body = make("div.zlab-body", {}, tools, stage, make("div.zlab-foot", {}, legend, note), spoken);
@@ -201,27 +200,10 @@ function render({ model, el, signal }) {
     if (moves && cost < 8) redraw();
   }
 
-  // What the picture does not show, in words.
   function say() {
     saying = false;
     el.dataset.drawn = sight.count; // for who watches over this page
-    const said = [];
-    said.push(stretch.scale === "time" ? `true time: ${seconds(stretch.seconds)} from top to bottom` : "in order: even distances, not even times");
-    if (stretch.lost) said.push("the kernel is gone: this picture is the last");
-    else if (stretch.past) said.push(`as it stood ${stretch.at.toFixed(1)} s after the start`);
-    if (!stretch.following && sight.newer) said.push(`held: ${count(sight.newer)} newer ${sight.newer === 1 ? "hop" : "hops"}`);
-    if (sampling > 1) said.push(`a sample: about 1 message in ${count(sampling)} is traced`);
-    if (sight.count < sight.of) said.push(`${count(sight.count)} of ${count(sight.of)} arrows drawn: the others begin on the same pixels`);
-    const { merged = 0, left = 0 } = sight.labels ?? {};
-    if (merged + left) said.push(`${count(merged + left)} ${merged + left === 1 ? "label has" : "labels have"} no room${merged ? `: “+n” counts ${left ? count(merged) + " of " : ""}them` : ""}`);
-    if (rest) said.push(`${count(rest)} hops still to come`);
-    const before = gone + arrows.dropped;
-    if (before) said.push(`${count(before)} hops of before ${stretch.first.toFixed(1)} s are no longer remembered`);
-    const between = arrows.gaps.reduce((sum, { missing }) => sum + missing, 0);
-    if (between) said.push(`${count(between)} hops passed too fast to be shown`);
-    if (unmarked) said.push(`${count(unmarked)} older events are not marked`);
-    if (!arrows.count) said.push("no message has been traced yet");
-    write(note, said.join(" · "));
+    write(note, remarks({ stretch, sight, arrows, sampling, rest, gone, unmarked }).join(" · "));
     seeking.tell();
   }
 
@@ -347,61 +329,27 @@ function render({ model, el, signal }) {
     if (next !== undefined) choose(next, false);
   }
 
-  let drag = null, hinting = 0;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    canvas.setPointerCapture(event.pointerId);
-    stage.focus({ preventScroll: true });
-    drag = { x: event.offsetX, y: event.offsetY, far: false };
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = [event.offsetX, event.offsetY];
-    if (drag) {
-      drag.far ||= Math.hypot(x - drag.x, y - drag.y) > 4;
-      if (drag.far) {
-        tell(null);
-        canvas.style.cursor = "grabbing";
-        panBy(x - drag.x, y - drag.y);
-        Object.assign(drag, { x, y });
-      }
-      return;
-    }
-    const before = hovered?.place, target = under(sight, x, y);
-    tell(target && { ...target, x, y });
-    if (target?.place !== before) {
+  const pulling = pull(canvas, stage, body, {
+    under: (x, y) => under(sight, x, y),
+    point(target) {
+      const before = hovered?.place;
+      tell(target);
+      if (target?.place === before) return;
       clearTimeout(looking);
       const number = arrows.number[target?.place ?? -1];
       if (target?.place >= 0 && !known.has(number)) looking = setTimeout(() => wire.send({ t: "look", number }), 120);
       redraw();
-    }
-  });
-  function lift(event) {
-    if (drag && !drag.far && event.type === "pointerup") {
-      const target = under(sight, drag.x, drag.y);
+    },
+    hide() { tell(null); },
+    leave() { clearTimeout(looking); if (hovered) { tell(null); redraw(); } },
+    click(target) {
       tell(null);
       if (target?.place >= 0) choose(target.place, true);
       else if (panel.open) panel.close();
       else if (journey) unchoose();
-    }
-    drag = null;
-    canvas.style.cursor = "default";
-  }
-  canvas.addEventListener("pointerup", lift);
-  canvas.addEventListener("pointercancel", lift);
-  canvas.addEventListener("pointerleave", () => { clearTimeout(looking); if (hovered) { tell(null); redraw(); } });
-  canvas.addEventListener("dblclick", closer);
-  canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !body.contains(document.activeElement)) { // the page scrolls on
-      hint.hidden = false;
-      clearTimeout(hinting);
-      hinting = setTimeout(() => { hint.hidden = true; }, 1400);
-      return;
-    }
-    event.preventDefault();
-    tell(null);
-    if (event.ctrlKey || event.metaKey) zoomBy(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) * 0.01), event.offsetY);
-    else panBy(event.shiftKey ? -event.deltaY : -event.deltaX, event.shiftKey ? 0 : -event.deltaY);
-  }, { passive: false });
+    },
+    closer, pan: panBy, zoom: zoomBy,
+  });
 
   stage.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -443,7 +391,8 @@ function render({ model, el, signal }) {
     if (journey) follow(el, null);
     FRAMES.forget(draw);
     seeking.dispose();
-    for (const timer of [more, looking, hinting]) clearTimeout(timer);
+    pulling.dispose();
+    for (const timer of [more, looking]) clearTimeout(timer);
   };
 }
 

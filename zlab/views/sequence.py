@@ -45,7 +45,8 @@ class SequenceDiagram(View):
     """Messages as arrows between the lines of their nodes; a click follows one over all its hops."""
 
     _esm = f"const SIGNS = {json.dumps(diagram.SIGNS)};\n" + script(
-        *("message.js", "tip.js", "arrows.js", "lifelines.js", "labels.js", "stretch.js", "seeking.js", "sequence.js")
+        *("message.js", "tip.js", "arrows.js", "lifelines.js", "labels.js", "stretch.js", "seeking.js", "pulling.js"),
+        *("remarks.js", "sequence.js"),
     )
 
     folded = traitlets.Bool(default_value=False).tag(sync=True)
