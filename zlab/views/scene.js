@@ -24,6 +24,7 @@ class Scene {
   // Nodes, and groups of nodes until they are opened.
   refold(opened) {
     this.fold = foldGraph(this.graph, opened);
+    this.stale = new Set(this.fold.nodes.keys()); // what was stale has another number by now
     this.sum();
   }
 
