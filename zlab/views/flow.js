@@ -10,7 +10,7 @@ function render({ model, el, signal }) {
   const scene = new Scene(graph), camera = new Camera(), layers = new Layers(scene, camera), player = new Player(scene), announcer = new Announcer();
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let figures = null, at = 0, kinds = [], over = false, pending = [], painted = false, charts = null, kept = null; // of a moment of the past: its ticks
-  let hover = null, followed = null, pointed = null, asking = 0, asked = "", looked = " -1";
+  let hover = null, followed = null, pointed = null;
 
   const buttons = new Buttons(scene, { light, activate, sum, close: (name) => open(name, false), free: () => !inspector.open && !sums.open });
   const tip = new Tip();
@@ -66,6 +66,7 @@ function render({ model, el, signal }) {
       redraw();
     },
   });
+  const asking = new Asking(wire, scene);
   const inspector = new Inspector(frontage, graph.menu, {
     command: wire.command,
     look(link) { inspect(inspector.node.index, link); },
@@ -75,7 +76,7 @@ function render({ model, el, signal }) {
       message.close();
       buttons.focus(item);
       want();
-      look("");
+      asking.look("");
     },
   });
   const sums = new Sum(frontage, {
@@ -315,13 +316,6 @@ function render({ model, el, signal }) {
 
   // ---- what a person looks at -------------------------------------------------------------------------------
 
-  // Where a node stands in its source is asked while it is open, and not before.
-  function look(node, link = -1) {
-    if (`${node} ${link}` === looked) return;
-    looked = `${node} ${link}`;
-    wire.send({ t: "look", node, link });
-  }
-
   // Several links that are drawn as one.
   function sum(bundle) {
     inspector.close();
@@ -333,7 +327,7 @@ function render({ model, el, signal }) {
     sums.close();
     const { fold, boxes } = scene;
     inspector.show(scene, i, { figures, at, place: camera.place(boxes[fold.itemOf[i]]), over }, link);
-    look(graph.nodes[i].name, inspector.link);
+    asking.look(graph.nodes[i].name, inspector.link);
     want();
   }
 
@@ -354,19 +348,8 @@ function render({ model, el, signal }) {
     tip.show(parts, x, y, camera.width, camera.height);
   }
 
-  // In a large lab Python tells the figures of what somebody looks at.
   function want() {
-    if (!graph.sparse) return;
-    const sought = new Set(), links = new Set(), { fold } = scene;
-    if (inspector.open) sought.add(inspector.node.index);
-    const { item, bundle } = pointed?.target ?? {};
-    if (item !== undefined) for (const i of fold.nodes[item].members) sought.add(i);
-    for (const one of [bundle, sums.open ? sums.bundle : undefined]) for (const i of fold.links[one]?.links ?? []) links.add(i);
-    graph.links.forEach((link, i) => { if (sought.has(link.source) || sought.has(link.target)) links.add(i); });
-    const content = { t: "ask", nodes: sought.size > 1 ? [] : [...sought], links: [...links] }; // a group's figures are those of its links
-    if (JSON.stringify(content) === asked) return;
-    clearTimeout(asking);
-    asking = setTimeout(() => { asked = JSON.stringify(content); wire.send(content); }, 120);
+    asking.want(inspector.open ? inspector.node.index : -1, sums.open ? sums.bundle : -1, pointed?.target);
   }
 
   // ---- what a person does -----------------------------------------------------------------------------------
@@ -450,7 +433,7 @@ function render({ model, el, signal }) {
     announcer.dispose();
     still.removeEventListener("change", redraw);
     for (const [name, act] of Object.entries(traits)) model.off(`change:${name}`, act);
-    clearTimeout(asking);
+    asking.dispose();
     cancelAnimationFrame(first);
     FRAMES.forget(draw);
   };

@@ -41,7 +41,7 @@ class Flow(View):
     _esm = script(
         *("batch.js", "fold.js", "graph.js", "cards.js", "scene.js", "camera.js", "layers.js", "flight.js"),
         *("player.js", "buttons.js", "gestures.js", "tip.js", "announce.js", "message.js", "breaking.js"),
-        *("latest.js", "inspector.js", "sum.js", "charts.js", "flow.js"),
+        *("latest.js", "inspector.js", "asking.js", "sum.js", "charts.js", "flow.js"),
     )
     fixed = True
 
