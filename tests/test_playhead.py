@@ -273,10 +273,13 @@ def test_the_timeline_tells_what_is_kept_and_marks_what_happened(shown):
     _, content, _ = next(m for m in sent[0]("Timeline") if m[1]["t"] == "full")
     assert (content["begin"], content["dense"], content["now"], content["whole"]) == (0.0, 0.0, 9.9, True)
     assert content["marks"] == [[5.0, "kill", "worker-1", ""]]
-    figures(
-        source, 10.0, events=(Event(9.95, "error", "sink", "", "Traceback\nValueError: no"), Event(9.96, "bind", "x"))
-    )
-    assert last(sent, "Timeline")[1]["marks"] == [[9.95, "error", "sink", "ValueError: no"]]
+    error = Event(9.95, "error", "sink", "", "Traceback\nValueError: no")
+    again = [Event(9.97 + k / 1000, "handshake failed", "sink", "in", "refused (400)") for k in range(3)]
+    figures(source, 10.0, events=(error, Event(9.96, "bind", "x"), *again))  # who is turned away tries again and again
+    assert last(sent, "Timeline")[1]["marks"] == [
+        [9.95, "error", "sink", "ValueError: no"],
+        [9.97, "handshake failed", "sink.in", "refused (400)"],
+    ]
     steer(dashboard, t="step", by=-3)
     eventually(lambda: last(sent, "Timeline")[1]["at"] == 9.7)
     steer(dashboard, t="after", at=5.03)  # a mark is clicked

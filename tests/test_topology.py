@@ -222,3 +222,9 @@ def test_a_wrong_one_is_refused_by_name_and_with_the_remedy(make, words):
 def test_no_such_node():
     with pytest.raises(KeyError, match=r"no node 'c' in 'two': it has a, b"):
         pair_of(zlab.PUSH.bind("x"), zlab.PULL.connect("x"))["c"]
+
+
+@pytest.mark.parametrize("transports", [(), ("udp",), ("tcp", "shm")])
+def test_a_topology_is_for_transports_that_there_are(transports):
+    with pytest.raises(zlab.TopologyError, match="give some of inproc, ipc, tcp"):
+        zlab.Topology("t", zlab.patterns.pipeline().nodes, transports=transports)

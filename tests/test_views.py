@@ -660,6 +660,8 @@ def test_the_figure_has_two_plots_and_can_be_made_of_snapshots(lab):
 def test_a_live_figure_is_updated_in_place(lab):
     history = charts.History(lab.topology)
     drawn = charts.figure(history, live=True)
+    assert len(drawn._widget_data) == history.most + 2  # whole, not in messages to come
+    assert drawn._widget_layout["height"] == 262
     history.add(lab.snapshot())
     charts.update(drawn, history)
     assert drawn.data[0].y[-1] == 7.0

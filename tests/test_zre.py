@@ -266,8 +266,17 @@ def test_a_node_that_comes_back_is_somebody_new_and_hears_everybody():
         assert "none unaccounted for" in zlab.checks.accounted(lab), lab.ledger().to_string()
 
 
-def test_it_says_why_it_needs_tcp():
-    with leaving_nothing(), zlab.run(zlab.patterns.zre(nodes=1), transport="ipc") as lab:
+def test_it_is_refused_before_anything_starts_where_it_cannot_work():
+    with (
+        leaving_nothing(),
+        pytest.raises(zlab.TopologyError, match="zre does not work over inproc: give transport='tcp'"),
+    ):
+        zlab.run(zlab.patterns.zre())
+
+
+def test_its_nodes_say_why_they_need_tcp():
+    topology = zlab.Topology("one", zlab.patterns.zre(nodes=1).nodes)
+    with leaving_nothing(), zlab.run(topology, transport="ipc") as lab:
         eventually(lambda: [e for e in lab.history() if e.kind == "error"])
         assert "a beacon tells a port: run it over tcp" in lab.history()[-1].detail
 

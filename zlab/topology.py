@@ -141,6 +141,7 @@ class Topology:
         name: what the topology is called, shown above its picture.
         nodes: the nodes; their names differ.
         io_threads: how many I/O threads each context has that a lab makes for it (man page ``zmq_ctx_set``).
+        transports: what bare endpoint names may become, where its nodes rely on it; over another one it is not run.
 
     Raises:
         TopologyError: two nodes of one name, an endpoint that nobody binds or that two bind,
@@ -157,13 +158,18 @@ class Topology:
     """
 
     io_threads: int = 1
+    transports: tuple[str, ...] = TRANSPORTS
 
-    def __init__(self, name: str, nodes: Iterable[Node] = (), *, io_threads: int = 1) -> None:
+    def __init__(
+        self, name: str, nodes: Iterable[Node] = (), *, io_threads: int = 1, transports: tuple[str, ...] = TRANSPORTS
+    ) -> None:
         """Check the nodes and derive the links."""
         _check_given(name, nodes)
         if isinstance(io_threads, bool) or not isinstance(io_threads, int) or io_threads < 0:
             raise TopologyError(f"topology {name!r}: io_threads={io_threads!r}: give zero or more threads")
-        self.io_threads = io_threads
+        if not transports or not set(transports) <= set(TRANSPORTS):
+            raise TopologyError(f"topology {name!r}: transports={transports!r}: give some of {', '.join(TRANSPORTS)}")
+        self.io_threads, self.transports = io_threads, tuple(transports)
         self.name = name
         self.nodes: tuple[Node, ...] = tuple(nodes)
         if not self.nodes:

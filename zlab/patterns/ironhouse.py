@@ -67,6 +67,10 @@ def ironhouse(
         client-3 REQ ---+                            |
                                              REP authenticator PUSH ------ PULL logbook
 
+    No link leads to the authenticator, for it is libzmq that asks it, within the server's context: its questions and
+    answers are counted at its socket, in ``lab.sockets()`` and in its panel, and not drawn; its verdicts are messages
+    to the logbook, which are. Who is turned away is an event, and a mark on the timeline.
+
     Look for the handshake in ``lab.connections()``: it is done when the authenticator has said 200. Run it with
     ``strangers=3``: they come with a key that nobody knows (refused, 400), with a wrong key of the server's (the keys
     do not fit), and with no key at all (different security mechanisms). The keys are made when the topology is, and

@@ -62,6 +62,10 @@ def woodhouse(
         client-3 REQ ---+                            |
                                              REP authenticator PUSH ------ PULL logbook
 
+    No link leads to the authenticator, for it is libzmq that asks it, within the server's context: its questions and
+    answers are counted at its socket, in ``lab.sockets()`` and in its panel, and not drawn; its verdicts are messages
+    to the logbook, which are. Who is turned away is an event, and a mark on the timeline.
+
     Look for the handshake in ``lab.connections()``: it is done when the authenticator has said 200. Run it with
     ``strangers=1``, and the reason stands there why the stranger's is not: authentication, refused (400). Kill the
     authenticator, and restart a client: nobody lets it in before the authenticator is restarted. PLAIN sends the

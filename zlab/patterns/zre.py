@@ -223,4 +223,5 @@ def zre(
             )
             for name in names
         ],
+        transports=("tcp",),  # a beacon tells a port
     )

@@ -66,13 +66,16 @@ class Run:
             exposed: whether a socket may listen beyond this machine without asking who comes.
 
         Raises:
-            TopologyError: what this installation lacks, or what is not safe, or an option or an address that ZeroMQ
-                does not take; nothing is left open.
+            TopologyError: a transport that is not for it, what this installation lacks, or what is not safe, or an
+                option or an address that ZeroMQ does not take; nothing is left open.
         """
         install_proxy()
         self.message_cost = message_cost()
         self.topology = topology
         self.endpoints = Endpoints(transport)
+        if transport not in topology.transports:
+            able = " or ".join(f"transport={each!r}" for each in topology.transports)
+            raise TopologyError(f"{topology.name} does not work over {transport}: give {able}")
         refuse(topology, transport)
         refuse_unsafe(topology, transport, exposed=exposed)
         if relay and not any(self.endpoints.uses_tcp(e) for _, spec in topology.sockets() for e in spec.connects):

@@ -174,7 +174,7 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
         for snapshot in taken:
             history.add(snapshot)
     x, rates, latency = history.arrays()
-    drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, figure=_live()() if live else None)
+    drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.09)
     names, strokes = history.names, history.strokes
     for i in range(history.most):
         name = names[i] if i < len(names) else ""
@@ -207,7 +207,8 @@ def figure(history: History | Iterable[Snapshot], topology: Topology | None = No
         axes(gridcolor=palette.GRID, zeroline=False, fixedrange=live)
     drawn.update_yaxes(ticksuffix="/s", tickformat="~s", row=1, col=1)
     drawn.update_yaxes(ticksuffix="s", tickformat="~s", row=1, col=2)
-    return drawn
+    # A widget is made of all at once: what is added later is a message, and a page that is still loading may miss it.
+    return _live()(drawn) if live else drawn
 
 
 @cache

@@ -2,7 +2,10 @@
 
 const TOP = 1000; // the slider's right end: now
 const OLDER = 0.35; // of its length, at the most, for the time of which only some ticks are kept
-const SIGNS = { kill: "✕", restart: "↻", error: "!", fault: "◆", pause: "‖", break: "●", finish: "✓", stop: "■" };
+const SIGNS = { kill: "✕", restart: "↻", error: "!", fault: "◆", pause: "‖", break: "●", finish: "✓", stop: "■", "handshake failed": "⊘" };
+const GRAVE = ["error", "kill", "handshake failed", "break", "fault", "stop", "restart", "finish", "pause"]; // what is told first where there is room for one
+const BESIDE = 12; // pixels that a sign takes
+const LISTED = 8; // of what stands under one sign
 const PACES = [["0.1", "1/10 ×"], ["0.25", "1/4 ×"], ["1", "1 ×"], ["4", "4 ×"]];
 const OFTEN = 100; // milliseconds between two messages while it is dragged
 const BUSY = 500; // milliseconds after a hand was on it for which the slider stands where the hand put it
@@ -94,18 +97,30 @@ function render({ model, el, signal }) {
     draw();
   }
 
+  // What would stand on one another is one sign: the gravest of its kinds, and a second one beside it.
   let drawn = [];
   function draw() {
-    if (drawn.length !== marks.length || drawn.some((mark, i) => mark !== marks[i])) {
-      drawn = [...marks];
-      signs.replaceChildren(...marks.map(([at, kind, where, detail]) => {
-        const name = `${span(at)}: ${kind} ${where}${detail ? ", " + detail : ""}`;
-        const sign = make(`button.zlab-sign.zlab-sign-${kind}`, { type: "button", tabIndex: -1, title: name, "aria-label": name }, SIGNS[kind] ?? "•");
-        sign.addEventListener("click", () => wire.send({ t: "after", at }));
-        return sign;
-      }));
+    const groups = [], width = signs.clientWidth / TOP;
+    for (const mark of marks) {
+      const last = groups[groups.length - 1];
+      if (last && (place(mark[0]) - place(last[0][0])) * width < BESIDE) last.push(mark);
+      else groups.push([mark]);
     }
-    marks.forEach(([at], i) => { signs.children[i].style.left = place(at) / TOP * 100 + "%"; });
+    if (drawn.length !== groups.length || drawn.some((group, i) => group.length !== groups[i].length || group[0] !== groups[i][0])) {
+      drawn = groups;
+      signs.replaceChildren(...groups.map(sign));
+    }
+    groups.forEach(([[at]], i) => { signs.children[i].style.left = place(at) / TOP * 100 + "%"; });
+  }
+
+  function sign(group) {
+    const name = group.slice(0, LISTED).map(([at, kind, where, detail]) => `${span(at)}: ${kind} ${where}${detail ? ", " + detail : ""}`).join("\n")
+      + (group.length > LISTED ? `\nand ${group.length - LISTED} more` : "");
+    const kinds = [...new Set(group.map(([, kind]) => kind))].sort((a, b) => GRAVE.indexOf(a) - GRAVE.indexOf(b));
+    const button = make("button.zlab-sign", { type: "button", tabIndex: -1, title: name, "aria-label": name },
+      ...kinds.slice(0, 2).map((kind) => make(`span.zlab-sign-${kind.replace(" ", "-")}`, {}, SIGNS[kind] ?? "•")));
+    button.addEventListener("click", () => wire.send({ t: "after", at: group[group.length - 1][0] }));
+    return button;
   }
 
   // ---- what a hand does ---------------------------------------------------------------------------------------

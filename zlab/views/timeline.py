@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zlab.ledger.snapshot import Snapshot
     from zlab.recording import Event
 
-MARKED = frozenset({"kill", "restart", "error", "fault", "pause", "break", "finish", "stop"})
+MARKED = frozenset({"kill", "restart", "error", "fault", "pause", "break", "finish", "stop", "handshake failed"})
 """The kinds of events that have a mark."""
 _KEPT = 200  # marks; more could not be told apart
 _WORDS = 120  # letters of what a mark tells
@@ -34,7 +34,8 @@ class Timeline(View):
     def __init__(self, playhead: Playhead, **rest: Any) -> None:
         """Mark what has happened already."""
         self._playhead = playhead
-        self._marks: deque[Event] = deque(_marked(playhead.history()), maxlen=_KEPT)
+        self._refused: set[tuple[str, str, str]] = set()  # handshakes: who is turned away tries again and again
+        self._marks: deque[Event] = deque(self._marked(playhead.history()), maxlen=_KEPT)
         self._known = set(map(id, self._marks))
         self._fresh: list[Event] = []
         self._present: Snapshot | None = None
@@ -75,12 +76,24 @@ class Timeline(View):
     def _on_present(self, snapshot: Snapshot) -> None:
         with self._lock:
             self._present = snapshot
-            fresh = [event for event in _marked(snapshot.events) if id(event) not in self._known]
+            fresh = [event for event in self._marked(snapshot.events) if id(event) not in self._known]
             self._known.clear()  # those of the beginning come once more, and no later
             self._marks.extend(fresh)
             self._fresh += fresh if self.visible else ()
             if self.visible and (self._due() or fresh or snapshot.state == "stopped"):
                 self._publish("tick", self.tick(self._playhead.shown or snapshot))
+
+    def _marked(self, events: Iterable[Event]) -> list[Event]:
+        marked = []
+        for event in events:
+            if event.kind == "handshake failed":
+                who = event.node, event.socket, event.detail
+                if who in self._refused:
+                    continue
+                self._refused.add(who)
+            if event.kind in MARKED:
+                marked.append(event)
+        return marked
 
     def _steer(self, content: dict[str, Any]) -> None:
         match content.get("t"):
@@ -96,10 +109,6 @@ class Timeline(View):
                 self._playhead.stand()
             case "live":
                 self._playhead.go_live()
-
-
-def _marked(events: Iterable[Event]) -> list[Event]:
-    return [event for event in events if event.kind in MARKED]
 
 
 def _packed(events: Iterable[Event]) -> list[list[Any]]:
