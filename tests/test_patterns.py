@@ -176,6 +176,10 @@ def test_a_notebook_shows_what_there_is_to_know_of_it(pattern):
     assert shown.startswith(f"**`zlab.patterns.{pattern.__name__}`** (")
     for told in (pattern.guide.see, pattern.guide.promise, pattern.guide.failure):
         assert f": {told}" in shown
+    page = pattern._repr_html_()
+    assert f"<code>zlab.patterns.{pattern.__name__}</code>" in page
+    assert page.count("<li>") == 3
+    assert f"<title>{pattern.__name__}: {len(pattern().nodes)} nodes" in page
 
 
 def test_a_name_that_is_none_is_told_with_one_that_is():

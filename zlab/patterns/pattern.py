@@ -6,7 +6,8 @@ import inspect
 import time
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Generic, ParamSpec
+from html import escape
+from typing import TYPE_CHECKING, ClassVar, Generic, ParamSpec
 
 from zlab.checks import CheckFailed
 from zlab.topology import TRANSPORTS, Topology
@@ -68,6 +69,8 @@ class Pattern(Generic[P]):
     __name__: str
     __qualname__: str
     __wrapped__: Callable[P, Topology]
+    pictured: ClassVar[bool] = True
+    """Whether a notebook shows its picture, too."""
 
     def __init__(self, build: Callable[P, Topology], guide: Guide) -> None:
         """Stand in the place of the function that builds it."""
@@ -88,6 +91,17 @@ class Pattern(Generic[P]):
         told = {"look for": guide.see, "promise": guide.promise, "try": guide.failure}
         rows = (f"- {what}: {words}" for what, words in told.items())
         return "\n".join((f"**`{name}`** ({guide.where}: {guide.title})", "", *rows))
+
+    def _repr_html_(self) -> str:
+        """Show the same in a notebook, with its picture."""
+        from zlab.views.picture import svg  # heavy
+
+        build: Callable[..., Topology] = self.__wrapped__  # every knob has a default
+        head, _, *rows = self._repr_markdown_().splitlines()
+        _, name, where = head.split("**")
+        told = "".join(f"<li>{escape(row.removeprefix('- '))}</li>" for row in rows)
+        picture = svg(build()) if self.pictured else ""
+        return f"<p><b><code>{name.strip('`')}</code></b>{escape(where)}</p><ul>{told}</ul>{picture}"
 
     @property
     def sockets(self) -> tuple[str, ...]:
