@@ -17,7 +17,7 @@ from zlab.ledger import held, pairing
 from zlab.ledger.grouping import grouped, runs
 from zlab.ledger.journeys import Journeys
 from zlab.ledger.kinds import Kinds
-from zlab.ledger.matching import LONGEST_HOLD, Matcher
+from zlab.ledger.matching import LONGEST_HOLD, PATIENCE, Matcher
 from zlab.ledger.pairing import Arrivals, Offers, pair
 from zlab.ledger.ways import Ways
 from zlab.recording import Batch, Direction, Filter, Recording, Trace
@@ -367,6 +367,19 @@ def test_what_came_waits_until_its_send_is_written_down_and_no_longer_than_that(
     (worked,) = bench.arrays.match({}, 2001 + LONGEST_HOLD, full=True)
     assert not bench.arrays.under_way()[bench.arrays.lives.number(one)]
     assert not len(worked.matches)
+
+
+def test_what_began_late_is_remembered_no_longer_than_what_follows_is_looked_for() -> None:
+    bench = Bench(line())
+    a, known = next(r for r in bench.out if r.name == "a.out"), bench.arrays._left_out
+    bench.arrays.pace.learn({"a": 100.0}, 0, 1, steered=False)
+    sends = [Trace(at, SEND, rank, 10 + rank, 3, b"", (), at) for rank, at in ((1, 10**7), (2, 10**9))]
+    list(bench.arrays.match({a: Batch(sends)}, 2 * 10**9, full=True))
+    assert len(known) == 1
+    list(bench.arrays.match({}, 10**9 + PATIENCE, full=True))
+    assert len(known) == 1
+    list(bench.arrays.match({}, 10**9 + PATIENCE + 1, full=True))
+    assert not known
 
 
 def test_too_many_are_let_go_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

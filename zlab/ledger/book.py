@@ -17,7 +17,7 @@ from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies
 from zlab.ledger.matching import HOLD, Matcher
-from zlab.ledger.sharing import PUBLISHERS, capacity, conflates, exchanges
+from zlab.ledger.sharing import PUBLISHERS, capacity, conflates, exchanges, high_water
 from zlab.ledger.snapshot import (
     Flight,
     LinkFigures,
@@ -220,7 +220,7 @@ class Book:
         self.journeys.know(
             self._subscribers.upstreams.learn_who_is_told(second, self.topology.links, self._specs, unseen)
         )
-        self._subscribers.fold(self._is_alone, self._is_exact)
+        self._subscribers.fold(self._is_alone, self._is_exact, self._holds)
         if self._matcher.lives.crowded:
             self._matcher.forget(self.journeys.let_go_lives(self._matcher.under_way(), reading.second))
         self._second = second
@@ -325,6 +325,7 @@ class Book:
             alone=self._is_alone(link.receiver),
             capacity=self._capacities[index],
             exact_capacity=self._is_exact(link.sender, link.receiver, index),
+            holds=self._holds(link.sender, link.receiver, index),
             stopped=stopped,
         )
 
@@ -335,6 +336,14 @@ class Book:
         """Whether it is known to the message what a link of these two can hold."""
         index = index if index >= 0 else next(iter(self._index[publisher, subscriber]), -1)
         return index >= 0 and self.topology.links[index].endpoint in self._inproc and index not in self._changed
+
+    def _holds(self, publisher: str, subscriber: str, index: int = -1) -> int | None:
+        """How many messages must wait between these two before one is dropped, at the least; 0 is no limit."""
+        index = index if index >= 0 else next(iter(self._index[publisher, subscriber]), -1)
+        if index < 0 or index in self._changed:
+            return None
+        exact = self._is_exact(publisher, subscriber, index)
+        return self._capacities[index] if exact else high_water(self._specs[publisher])
 
     def _strange_row(self, link: Link) -> Row:
         if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known

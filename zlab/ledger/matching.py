@@ -68,7 +68,8 @@ class Matcher:
         self._causes = Causes()
         self.pace = Pace(self.lives)
         self.copies = Copies(self.ways)
-        self._left_out: dict[int, tuple[int, int]] = {}  # by journey that began late: how many messages, how far apart
+        # By journey that began late: how many messages were left out, how far apart, and when it began.
+        self._left_out: dict[int, tuple[int, int, int]] = {}
         self._relays = relays
         self._sources: set[str] = set()
         self._targets: set[str] = set()
@@ -209,7 +210,7 @@ class Matcher:
             self.copies.remember(pending[0], before, arrivals, pairs, found, crossings[pending[1]])
         self._remember(pending[0], crossings, (pending[1], np.append(pairs.offer, pairs.gone)), now)
         let_go += pairs.let_go
-        self._note_late(sends, crossings[start:])
+        self._note_late(sends, crossings[start:], now)
         late = self._late(crossings, place[offer]) if self._left_out else Late.empty()
         return Worked(
             *(sends, crossings[start:], follows, offers, of, matches, late, doubtful, let_go), copies, whole=True
@@ -224,14 +225,17 @@ class Matcher:
         socket, target = np.where(kept, nowhere, every.socket), np.where(kept, -1, every.target)
         return Offers(every.key, every.time, socket, np.where(kept, -1, rank), target)
 
-    def _note_late(self, sends: Traced, crossings: Crossings) -> None:
+    def _note_late(self, sends: Traced, crossings: Crossings, now: int) -> None:
         """Remember which journeys began late, and what was left out before."""
         places, counts, intervals = self.pace.omitted(sends)
         for place, count, interval in zip(places.tolist(), counts.tolist(), intervals.tolist(), strict=True):
             if crossings.hop[place] == 1:
-                self._left_out[crossings.message.item(place)] = count, interval
-        while len(self._left_out) > LATE_LIMIT:
-            del self._left_out[next(iter(self._left_out))]
+                self._left_out[crossings.message.item(place)] = count, interval, sends.time.item(place)
+        while self._left_out:
+            message, (_, _, began) = next(iter(self._left_out.items()))
+            if len(self._left_out) <= LATE_LIMIT and began >= now - PATIENCE:
+                break
+            del self._left_out[message]
 
     def _late(self, crossings: Crossings, matched: Ints) -> Late:
         """Find the matches of these journeys."""
@@ -240,8 +244,8 @@ class Matcher:
         told = [self._left_out[number] for number in message[match].tolist()]
         return Late(
             match=match,
-            count=np.array([count for count, _ in told], np.int64),
-            interval=np.array([interval for _, interval in told], np.int64),
+            count=np.array([count for count, _, _ in told], np.int64),
+            interval=np.array([interval for _, interval, _ in told], np.int64),
             first=crossings.hop[matched[match]] == 1,
         )
 

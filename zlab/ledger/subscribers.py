@@ -94,12 +94,18 @@ class Subscribers:
                 received=life.received, expected=life.expected, idle=recording.name in reading.idle, at=reading.at
             )
 
-    def fold(self, alone: Callable[[str], bool], exact: Callable[[str, str], bool]) -> None:
+    def fold(
+        self,
+        alone: Callable[[str], bool],
+        exact: Callable[[str, str], bool],
+        holds: Callable[[str, str], int | None],
+    ) -> None:
         """Add up the lives that are long over, so that little is kept however many there have been.
 
         Args:
             alone: tells whether a subscriber, by its full name, faces no other publisher.
             exact: tells of a publisher and a subscriber whether what the link between them can hold is known.
+            holds: tells of these how many messages must wait before one is dropped, at the least; see `row`.
         """
         for name, lives in self._by_name.items():
             while len(lives) > 2 * LIVES and lives[0].ended:
@@ -107,7 +113,13 @@ class Subscribers:
                 del self._by_recording[life.receiver]
                 self._matched[name] += life.expected
                 for publisher in life.filters:
-                    row = life.of(publisher, alone=alone(name), capacity=0, exact_capacity=exact(publisher, name))
+                    row = life.of(
+                        publisher,
+                        alone=alone(name),
+                        capacity=0,
+                        exact_capacity=exact(publisher, name),
+                        holds=holds(publisher, name),
+                    )
                     self._past[name, publisher] = plus(self._past.get((name, publisher), _NONE), row)
         for life in self._by_recording.values():
             life.fold()
@@ -116,7 +128,9 @@ class Subscribers:
         """How many messages of publishers that are watched a subscriber has asked for."""
         return self.upstreams.promised(name) + self._matched[name] + sum(life.expected for life in self._by_name[name])
 
-    def row(self, link: Link, *, alone: bool, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
+    def row(
+        self, link: Link, *, alone: bool, capacity: int, exact_capacity: bool, holds: int | None, stopped: bool
+    ) -> Row:
         """What became of the messages of one publisher for one subscriber, over all lives of both.
 
         Args:
@@ -124,13 +138,19 @@ class Subscribers:
             alone: whether the subscriber faces no other publisher.
             capacity: how many messages the link can hold; 0 is no limit.
             exact_capacity: whether that is known to the message.
+            holds: how many must wait before one is dropped, at the least; 0 is no limit, None is not known.
             stopped: whether the lab is stopped.
         """
         total = self._past.get((link.receiver, link.sender), _NONE)
         for life in self._by_name[link.receiver]:
             if link.sender in life.filters:
                 row = life.of(
-                    link.sender, alone=alone, capacity=capacity, exact_capacity=exact_capacity, stopped=stopped
+                    link.sender,
+                    alone=alone,
+                    capacity=capacity,
+                    exact_capacity=exact_capacity,
+                    holds=holds,
+                    stopped=stopped,
                 )
                 total = plus(total, row)
         return total

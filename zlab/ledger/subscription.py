@@ -83,6 +83,9 @@ class Subscription:
     _whole: int | None = None
     """What it was promised when its link was whole again."""
     _received_whole: int = 0
+    _received_before: int = 0
+    _most_waiting: int = 0
+    """More messages than so many can never have waited for it at the same time."""
 
     @property
     def expected(self) -> int:
@@ -166,6 +169,9 @@ class Subscription:
             idle: whether it waits at an empty queue.
             at: seconds since the lab started.
         """
+        # What had come before the last reading had come at any time since, and no more was promised than is now.
+        self._most_waiting = max(self._most_waiting, expected - self._received_before)
+        self._received_before = received
         if idle and at - self._asked < _APART:
             self._least = max(0, min(self._least, expected - received))
             return
@@ -181,14 +187,36 @@ class Subscription:
             self.cut[self.blame] = self.cut.get(self.blame, 0) + max(0, self._least - self.known)
             self.blame, self._whole = "", None
 
-    def of(self, publisher: str, *, alone: bool, capacity: int, exact_capacity: bool, stopped: bool = False) -> Row:
+    def _was_never_full(self, holds: int | None) -> bool:
+        return self.overflow == HIGH_WATER and holds is not None and (holds == 0 or self._most_waiting < holds)
+
+    def of(
+        self,
+        publisher: str,
+        *,
+        alone: bool,
+        capacity: int,
+        exact_capacity: bool,
+        holds: int | None,
+        stopped: bool = False,
+    ) -> Row:
         """What the ledger says of it and of one publisher."""
-        row = self.row(received=self.received, capacity=capacity, exact_capacity=exact_capacity, stopped=stopped)
+        row = self.row(
+            received=self.received, capacity=capacity, exact_capacity=exact_capacity, holds=holds, stopped=stopped
+        )
         mine = row if alone else portion(row, self, publisher)
         return replace(mine, filtered=sum(f.filtered for f in self.filters[publisher]))
 
-    def row(self, *, received: int, capacity: int, exact_capacity: bool, stopped: bool) -> Row:
-        """What the ledger says of it."""
+    def row(self, *, received: int, capacity: int, exact_capacity: bool, holds: int | None, stopped: bool) -> Row:
+        """What the ledger says of it.
+
+        Args:
+            received: messages that it has received.
+            capacity: how many messages the link can hold; 0 is no limit.
+            exact_capacity: whether that is known to the message.
+            holds: how many must wait before one is dropped, at the least; 0 is no limit, None is not known.
+            stopped: whether the lab is stopped.
+        """
         expected = max(self.expected, received)
         gap = expected - received
         missing = min(gap, max(self.known, self._least))
@@ -211,11 +239,12 @@ class Subscription:
             killed += unseen
         elif self.blame:
             cut[self.blame] = cut.get(self.blame, 0) + unseen
-        elif unseen:
-            if not self.joined and not exact_capacity and self.overflow != CONFLATED:
-                not_joined += unseen
-            else:
-                high_water += unseen
+        elif not self.joined and not exact_capacity and self.overflow != CONFLATED:
+            not_joined += unseen
+        else:
+            high_water += unseen
+        if self._was_never_full(holds):
+            not_joined, high_water = not_joined + high_water, 0
         if capacity and waiting > capacity and exact_capacity:
             high_water += waiting - capacity
             waiting = capacity
