@@ -16,7 +16,7 @@ def publishes_right_after_bind(stage):
     def subscriber(url):
         sub = stage.context.socket(zmq.SUB)
         sub.setsockopt(zmq.SUBSCRIBE, b"")
-        sub.setsockopt(zmq.RCVTIMEO, 700)
+        sub.setsockopt(zmq.RCVTIMEO, 1800)
         sub.setsockopt(zmq.RECONNECT_IVL, 300)
         sub.connect(url)  # nobody is there yet
         waits.set()
@@ -82,7 +82,7 @@ def asyncio_publishes_in_its_first_breath(stage):
             got = 0
             try:
                 while True:
-                    await asyncio.wait_for(sub.recv_multipart(), 0.8)
+                    await asyncio.wait_for(sub.recv_multipart(), 1.6)
                     got += 1
             except TimeoutError:
                 pass

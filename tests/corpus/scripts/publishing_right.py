@@ -24,7 +24,7 @@ def weather_with_a_start_up_delay(stage):
         sub.close()
 
     [stage.start(client, "10001"), stage.start(client, "10002")]
-    stage.rest(0.5)
+    stage.rest(1.0)
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         pub.send_string(f"{stage.some(10000, 10005)} {stage.some(-80, 135)} {stage.some(10, 60)}")
@@ -68,7 +68,7 @@ def waits_for_an_alert_that_is_rare(stage):
         sub.close()
 
     t = stage.start(operator)
-    stage.rest(0.3)
+    stage.rest(0.6)
     for n in range(200):
         pub.send_multipart([b"temperature", b"%d" % n])
         stage.rest(0.01)
@@ -148,7 +148,7 @@ def only_the_latest_frame_counts(stage):
         sub.close()
 
     t = stage.start(display)
-    stage.rest(0.3)
+    stage.rest(0.8)
     for _n in range(200):
         pub.send(bytes(2000))
         stage.rest(0.008)
@@ -159,13 +159,15 @@ def only_the_latest_frame_counts(stage):
 @script()
 def node_coordination(stage):
     pub, sync = (stage.context.socket(zmq.PUB), stage.context.socket(zmq.REP))
-    p = pub.bind_to_random_port("tcp://127.0.0.1")
+    pub.sndhwm = 0
+    pub.bind("inproc://rhubarb")
     s = sync.bind_to_random_port("tcp://127.0.0.1")
 
     def subscriber(delay):
         stage.rest(delay)
         sub = stage.context.socket(zmq.SUB)
-        sub.connect(f"tcp://127.0.0.1:{p}")
+        sub.rcvhwm = 0
+        sub.connect("inproc://rhubarb")
         sub.subscribe("")
         stage.rest(0.4)
         req = stage.context.socket(zmq.REQ)
@@ -242,7 +244,7 @@ def bursts_with_long_silence(stage):
     stage.start(listener, "never")
     pub = stage.context.socket(zmq.PUB)
     pub.connect(f"tcp://127.0.0.1:{a}")
-    stage.rest(0.5)
+    stage.rest(1.0)
     for _burst in range(2):
         for n in range(200):
             pub.send_multipart([b"abcd"[n % 4 : n % 4 + 1], b"%d" % n])
@@ -264,7 +266,7 @@ def json_topics_with_a_prefix(stage):
         sub.close()
 
     ts = [stage.start(listener, t) for t in ("weather", "traffic", "alarm")]
-    stage.rest(0.4)
+    stage.rest(1.0)
     for n in range(60):
         topic = "weather" if n % 2 else "traffic"
         pub.send_multipart([topic.encode(), json.dumps({"kind": topic, "n": n}).encode()])

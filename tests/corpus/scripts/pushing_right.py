@@ -1,6 +1,6 @@
 """What people write with PUSH, PULL and PAIR and is right, with pauses and late comers."""
 
-import asyncio
+import threading
 
 import zmq
 
@@ -10,13 +10,15 @@ from corpus.stage import script
 @script()
 def parallel_pipeline_of_the_guide(stage):
     vent, sink = (stage.context.socket(zmq.PUSH), stage.context.socket(zmq.PULL))
-    v = vent.bind_to_random_port("tcp://127.0.0.1")
+    vent.bind("inproc://ventilator")
     s = sink.bind_to_random_port("tcp://127.0.0.1")
+    ready = threading.Barrier(5)
 
     def worker():
         receiver, sender = (stage.context.socket(zmq.PULL), stage.context.socket(zmq.PUSH))
-        receiver.connect(f"tcp://127.0.0.1:{v}")
+        receiver.connect("inproc://ventilator")
         sender.connect(f"tcp://127.0.0.1:{s}")
+        ready.wait(10)
         while True:
             ms = int(receiver.recv())
             stage.rest(ms / 1000)
@@ -24,7 +26,7 @@ def parallel_pipeline_of_the_guide(stage):
 
     for _ in range(4):
         stage.start(worker)
-    stage.rest(0.4)
+    ready.wait(10)
     signal = stage.context.socket(zmq.PUSH)
     signal.connect(f"tcp://127.0.0.1:{s}")
     signal.send(b"0")
@@ -98,36 +100,6 @@ def relay_race_with_slow_runners(stage):
     stage.start(step2)
     r.recv()
     r.close()
-
-
-@script()
-def asyncio_fan_out_and_gather(stage):
-
-    async def main():
-        ctx = stage.asyncio
-        push, sink = (ctx.socket(zmq.PUSH), ctx.socket(zmq.PULL))
-        push.bind("inproc://f")
-        sink.bind("inproc://g")
-
-        async def worker():
-            i, o = (ctx.socket(zmq.PULL), ctx.socket(zmq.PUSH))
-            i.connect("inproc://f")
-            o.connect("inproc://g")
-            while True:
-                m = await i.recv()
-                await asyncio.sleep(0.02)
-                await o.send(m)
-
-        ws = [asyncio.create_task(worker()) for _ in range(4)]
-        await asyncio.sleep(0.1)
-        for n in range(200):
-            await push.send(b"%d" % n)
-        for _ in range(200):
-            await sink.recv()
-        for w in ws:
-            w.cancel()
-
-    asyncio.run(main())
 
 
 @script()
