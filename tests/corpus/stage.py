@@ -109,8 +109,9 @@ class Stage:
         term.start()
         for thread in self._threads:
             _join(thread)
-        for socket_ in self.left:
-            socket_.close(0)
+        for left in self.left:
+            if not left.closed:
+                left.close(0)
         _join(term)
 
 

@@ -239,7 +239,7 @@ class Discovered(Recordings):
         """Note a socket that has closed."""
         super().retire(recording)
         seen = self.seen.get(recording)
-        if seen is not None:
+        if seen is not None and not seen.closed:  # it may be closed once more
             seen.ended = time.perf_counter()
 
     # --- asked by the runtime ------------------------------------------------------------------
