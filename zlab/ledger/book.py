@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.bare import bare
 from zlab.ledger.barred import of_barred
 from zlab.ledger.crossed import Crossed
 from zlab.ledger.exchange import Row, split
@@ -178,7 +179,6 @@ class Book:
         """
         for recording, counts in retired.items():
             self._tally.fold(recording, counts)
-        self._learn_proxies((*reading.second, *retired))  # a short program may have closed its proxy by now
         first = self._totals(reading.first)
         second = self._totals(reading.second)
         self._live = reading.live
@@ -188,6 +188,7 @@ class Book:
         }
         if self._barred.keys() != before:
             self._group()
+        undelimited = bare(reading.undelimited, second, self.topology.links, self.proxied)
         for exchange in self._exchanges:
             exchange.update(
                 first,
@@ -197,6 +198,7 @@ class Book:
                 live=reading.live,
                 at=reading.at,
                 strikes=reading.strikes,
+                bare=undelimited,
             )
         self._subscribers.enrol([*reading.second, *retired], self._conflated)
         self._subscribers.strike(reading)
@@ -390,7 +392,8 @@ class Book:
         totals = through_proxies(totals, self.proxied, self.topology.links, self._specs, self._strangers)
         return with_strangers(totals, self._strangers, self._exchanges)
 
-    def _learn_proxies(self, recordings: Iterable[Recording]) -> None:
+    def learn_proxies(self, recordings: Iterable[Recording]) -> None:
+        """See which sockets a proxy serves by now; before a reading is taken."""
         for recording in recordings:
             if recording.forwarded is not None and recording.name not in self.proxied:
                 partner = recording.forwarded.partner.name

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from zlab.ledger.bare import NO_DELIMITER, Bare
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 SWALLOWED = "fault (drop)"
 """Why a message is called dropped that a fault let go no further."""
 _BLAMED = 2.0  # seconds after a link is whole again for which it is blamed for what turns out to be missing
+_BARE = "dropped", NO_DELIMITER
 _SETTLED = 1.0  # seconds: how long a gap must stand, with every receiver waiting, before it is called unaccounted
 _APART = 0.05  # seconds between two looks that must agree on what is gone
 
@@ -85,6 +88,8 @@ class Exchange:
         self._seen = (0, 0)
         self._live: frozenset[str] = frozenset()
         self._latest: tuple[list[Counts], dict[int, Row]] = [], {}  # the rows where all had come
+        self._bare: dict[str, Bare] = {}  # by sender: messages that REQ and REP do not take
+        self._vague = 0  # messages said to be such of which nobody has seen the frames
 
     def conflate(self) -> None:
         """From now on a socket of the group keeps only its last message."""
@@ -112,8 +117,10 @@ class Exchange:
         live: frozenset[str],
         at: float,
         strikes: Sequence[Strike] = (),
+        bare: Mapping[str, Bare] | None = None,
     ) -> None:
         """Take one reading; ``at`` in seconds since the lab started."""
+        self._bare = {sender: bare[sender] for sender in self.senders if sender in bare} if bare else {}
         self._live = live or self._live  # of a lab that has stopped, those that lived to its end
         sent_first = sum(first[s].left for s in self.senders)
         sent = sum(second[s].left for s in self.senders)
@@ -162,6 +169,8 @@ class Exchange:
     def _attribute(self) -> None:
         """Say of what is gone since the last look why; or take back what has come after all."""
         news = self._least - sum(self._gone.values())
+        if news > 0 and self._bare:
+            news -= self._undelimited(news)
         if news > 0:
             self._gone[self._blame] = self._gone.get(self._blame, 0) + news
         for why in reversed(tuple(self._gone)):
@@ -169,16 +178,30 @@ class Exchange:
             self._gone[why] -= back
             news += back
 
+    def _undelimited(self, news: int) -> int:
+        """Say of some of what is gone that it had no delimiter; returns of how many."""
+        known = self._gone.get(_BARE, 0)
+        seen = max(0, sum(each.bare for each in self._bare.values()) - known + self._vague)
+        unseen = sum(each.unseen for each in self._bare.values()) - self._vague
+        part = min(news, seen)
+        # Of what nobody has looked at, as much as nothing else explains.
+        more = min(news - part, unseen) if not self._touched and self._reason[1] != "unroutable" else 0
+        self._vague += max(0, more)
+        part += max(0, more)
+        self._gone[_BARE] = known + part
+        return part
+
     def rows(self, totals: Mapping[str, Counts], *, stopped: bool) -> dict[int, Row]:
         """A row for each link; together they add up to what was sent, and sent again by a fault."""
         sent = {s: totals[s].left for s in self.senders}
         received = {r: totals[r].received for r in self.receivers}
         total_sent = max(sum(sent.values()), sum(received.values()))
         gap = total_sent - sum(received.values())
-        explained = bool(self._touched) or self._conflates or self._reason[1] == "unroutable"
+        undelimited = self._gone.get(_BARE, 0) > 0
+        explained = bool(self._touched) or self._conflates or self._reason[1] == "unroutable" or undelimited
         missing = min(self._least, gap) if explained or self._settled >= _SETTLED else 0
         queued = gap - missing
-        doubtful = min(max(0, self._most - missing), queued) if explained else 0
+        doubtful = self._vague + (min(max(0, self._most - missing), queued) if explained else 0)
         star = len(self.senders) == 1 or len(self.receivers) == 1
         if star and not gap:
             return self._settled_rows(sent, received, totals)

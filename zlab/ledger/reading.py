@@ -53,6 +53,9 @@ class Reading:
     """Whether a person has paused the lab or slowed it down since the last tick."""
     barred: Mapping[int, bool] = field(default_factory=dict)
     """The links, by their places, whose handshake has failed each time; whether for good, and with what was queued."""
+    undelimited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By sockets that send to none but REQ and REP: of how many messages the frames were seen, and how many of these
+    had no empty frame before the body, all since the lab started."""
     entered: int = 0
     """When the first send began that may have left and was not written down, on the clock of the traces; 0: none."""
     matched: Mapping[Filter, int] = field(default_factory=dict)

@@ -229,6 +229,8 @@ class Clock:
         now = time.perf_counter() - run.began
         fresh, world = self._fresh_events(), run.world
         self._tuned = {node.name: run.nodes[node.name].knobs() for node in self.book.topology.nodes}
+        self.book.learn_proxies((*second, *retired))  # a short program may have closed its proxy by now
+        self._symptoms.note(traces, self.book.topology, self.book.proxied)
         reading = Reading(
             at=now,
             first=first,
@@ -244,10 +246,10 @@ class Clock:
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             barred=run.connections.barred() if isinstance(run, Run) else {},
             entered=entered,
+            undelimited=self._symptoms.undelimited,
             matched=matched,
             gap=self._run.full and bool(overflowed),
         )
-        self._symptoms.note(traces, self.book.topology, self.book.proxied)
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         for recording in retired:
             recording.let_go()

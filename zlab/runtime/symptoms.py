@@ -123,8 +123,8 @@ class Symptoms:
     def _count_envelopes(self, recording: Recording, batch: Batch) -> None:
         """Count where the empty frame is missing; who it is sent to may be known later than what is sent."""
         looked, bare, not_first = self._looked.get(recording.name, (0, 0, 0))
-        sent = (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames)
-        for frames in sent if looked < _LOOKED else ():
+        sent = (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames and t.times)
+        for frames in sent:
             looked += 1
             before = frames[_ADDRESSED[recording.type] : -1]  # an empty frame is one that has another behind it
             bare += b"" not in before
@@ -141,6 +141,12 @@ class Symptoms:
                 looked += 1
                 inside += _has_inside(frames, wanted.prefixes)
         self._inside[names] = looked, inside
+
+    @property
+    def undelimited(self) -> Mapping[str, tuple[int, int]]:
+        """By socket: of how many messages the frames were seen, and how many of these lack what its peers need."""
+        looked = {name: (self._looked[name], first) for name, first in self._needy.items() if name in self._looked}
+        return {name: (seen, not_first if first else bare) for name, ((seen, bare, not_first), first) in looked.items()}
 
     def _note_threads(self, run: Watching) -> None:
         now, terms, polling = time.perf_counter(), {}, {}
