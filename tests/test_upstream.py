@@ -11,7 +11,7 @@ import pytest
 import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labs import TRANSPORTS, eventually, receiving
+from labs import LIMIT, TRANSPORTS, eventually, receiving
 
 import zlab
 from zlab.ledger.upstream import Upstream
@@ -40,8 +40,13 @@ class Network:
     """Publishers that speak of four things until they are told to be quiet, proxies, and subscribers."""
 
     quiet: threading.Event = field(default_factory=threading.Event)
+    patient: bool = False
+    """Whether they begin only once all is ready."""
+    ready: threading.Event = field(default_factory=threading.Event)
 
     def publish(self, out: zmq.Socket[bytes]) -> None:
+        if self.patient:
+            self.ready.wait(LIMIT)
         for number in itertools.count():
             if self.quiet.is_set():
                 return
@@ -102,9 +107,10 @@ def every(lab: Lab, table: pd.DataFrame) -> bool:
 @pytest.mark.parametrize("binds", [False, True], ids=["proxy binds", "publisher binds"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_what_nobody_behind_a_proxy_asks_for_is_filtered_before_it(transport: str, binds: bool) -> None:
-    network = Network()
+    network = Network(patient=True)
     with zlab.run(network.topology("a", ("ab", "c"), publishers=2, binds=binds), transport=transport) as lab:
         lab.wait_ready()
+        network.ready.set()
         eventually(lambda: into(lab)["delivered"].min() > 40)
         network.quiet.set()
         eventually(lambda: exact(lab) and every(lab, into(lab)))
