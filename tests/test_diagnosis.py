@@ -121,6 +121,25 @@ def test_what_is_mended_goes():
     context.term()
 
 
+def test_a_socket_that_is_closed_twice_has_ended_the_first_time():
+    context = zmq.Context()
+    with zlab.watch(context) as lab, context.socket(zmq.ROUTER) as router:
+        router.bind("inproc://names")
+        first = context.socket(zmq.DEALER)
+        first.routing_id = b"one"
+        first.connect("inproc://names")
+        first.close(0)
+        with context.socket(zmq.DEALER) as second:  # it may have the name now
+            second.routing_id = b"one"
+            second.connect("inproc://names")
+            began = lab.snapshot().at
+            eventually(lambda: lab.snapshot().at > began + 0.6 and len(lab.snapshot().sockets) == 3)
+            first.close(0)
+            assert not mistakes(lab)
+    assert not mistakes(lab)
+    context.term()
+
+
 def test_it_is_a_table_and_reads_as_sentences():
     topology, transport = next(p for p in WRONG["forgotten SUBSCRIBE"] if not p.__code__.co_argcount)()
     with zlab.run(topology, transport=transport) as lab:
