@@ -137,3 +137,61 @@ def _overslept(seconds: float) -> float:
     before = time.perf_counter()
     threading.Event().wait(seconds)
     return time.perf_counter() - before - seconds
+
+
+@dataclass
+class Asking:
+    """A client that asks at a rate of its own, whatever has come meanwhile."""
+
+    rate: float
+    name: bytes
+
+    def __call__(self, requests: zmq.Socket[bytes]) -> None:
+        for number in paced(requests, lambda: self.rate):
+            requests.send(b"question %d of %b" % (number, self.name))
+            while requests.poll(0):
+                requests.recv()
+
+
+@dataclass
+class Answering:
+    """A server that answers, and tells everybody again and again that it is alive."""
+
+    beats: float
+
+    def __call__(self, requests: zmq.Socket[bytes]) -> None:
+        peers, due = set[bytes](), time.monotonic()
+        while True:
+            if requests.poll(1000 * self.beats / 2):
+                peer, question = requests.recv_multipart()
+                peers.add(peer)
+                requests.send_multipart([peer, question.replace(b"question", b"answer")])
+            if time.monotonic() > due:
+                due = time.monotonic() + self.beats
+                for each in peers:
+                    requests.send_multipart([each, b"alive"])
+
+
+def test_what_a_source_sends_at_its_own_rate_follows_from_nothing_and_heartbeats_make_no_latency() -> None:
+    topology = zlab.Topology(
+        "heartbeats",
+        [
+            *(
+                zlab.Node(name, Asking(50, name.encode()), requests=zlab.DEALER.connect("server"))
+                for name in ("one", "two")
+            ),
+            zlab.Node("server", Answering(0.02), requests=zlab.ROUTER.bind("server")),
+        ],
+    )
+    with zlab.run(topology, transport="tcp", trace="full") as lab:
+        lab.wait(messages=200)
+        lab.stop()
+        table = lab.messages()
+        asked = table[table["link"].str.endswith("→ server.requests")]
+        assert len(asked) > 50
+        assert (asked["hop"] == 1).all()
+        paths = lab.latency()
+        paths = paths[paths["scope"] == "end to end"]
+        assert {"one → server → one", "two → server → two"} <= set(paths.index)
+        # An answer is looked for at the next question; nothing takes as long as the lab has run.
+        assert paths["max"].max() < 1

@@ -179,7 +179,9 @@ class Observed(Followed):
         """A row per link and per path from end to end: count, p50, p90, p99, p99.9 and max, in seconds.
 
         Of the messages that were traced since the lab started: from the call of send to the return
-        of recv, as measured. Each value is kept to three significant digits, as in HdrHistogram.
+        of recv, as measured. Each value is kept to three significant digits, as in HdrHistogram. From end to end
+        those are left out of which it is not sure that they belong to one journey (``ambiguous`` in `messages`),
+        such as heartbeats that all have one body.
 
         Where a source has a ``rate`` and could not keep it, because its send blocked or a fault held it, the messages
         that it should have sent meanwhile are missing from these, and they would have been the slow ones: Gil Tene's

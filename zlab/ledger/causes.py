@@ -2,7 +2,7 @@
 
 A node does not say. What it passes on unchanged tells by its content; of what it makes anew, all
 that can be said is that it followed the last message that the node had received, and that holds
-only where every message is traced.
+only where every message is traced; and never of a source, which sends at a rate of its own.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Sends(Columns):
     socket: Ints
     asks: Flags
     """Whether a REQ sends it: what follows a reply on the same socket begins a journey of its own."""
+    paced: Flags
+    """Whether its node sends at a rate of its own: then only what it passes on unchanged follows from anything."""
     crossing: Ints
     """Its place among the crossings of this tick."""
 
@@ -191,7 +193,7 @@ class _Tick:
         )
         self.prior, self.same, self.latest = body[:count], body[count:], latest[count:]
         self.may_be_same, self.may_be_latest = self._may_follow(self.same), self._may_follow(self.latest)
-        self.may_be_latest &= np.append(self.sure, False)[self.latest] & full
+        self.may_be_latest &= np.append(self.sure, False)[self.latest] & full & ~sends.paced
 
     def _received_before(self, ranked: Ints, first: Flags) -> Ints:
         place = before(ranked < len(self.known), first)

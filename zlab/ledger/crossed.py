@@ -15,7 +15,7 @@ from zlab.ledger.snapshot import Flight
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zlab.ledger.columns import Ints
+    from zlab.ledger.columns import Flags, Ints
     from zlab.ledger.latencies import Latencies
     from zlab.ledger.matching import Matcher
     from zlab.ledger.worked import Late, Matches
@@ -69,7 +69,7 @@ class Crossed:
             direct = self._index.get((sender, receiver)) if first else None
             if direct:
                 self._latencies.put_back(str(self._links[direct[0]]), came - sent, count, interval)
-            if matches.ends[place]:
+            if matches.ends[place] and not matches.ambiguous[place]:
                 path = path_of(self._lives.nodes[matches.origin[place]], sender, receiver)
                 if self._latencies.knows(path):
                     self._latencies.put_back(path, came - matches.began[place], count, interval)
@@ -107,7 +107,7 @@ class Crossed:
         """One by one; returns their links."""
         values, places = (c.tolist() for c in buckets(matches.received - matches.sent))
         took, theirs = (c.tolist() for c in buckets(matches.received - matches.began))
-        columns = (matches.sender, matches.receiver, matches.origin, matches.ends)
+        columns = (matches.sender, matches.receiver, matches.origin, _arrived(matches))
         links: list[int] = []
         by_link: dict[int, tuple[list[int], list[int]]] = {}
         by_path: dict[str, tuple[list[int], list[int]]] = {}
@@ -138,7 +138,7 @@ class Crossed:
             if link >= 0:
                 links[rows] = link
                 self._latencies.enter(link, latency[rows], place[rows], at)
-        ends = np.flatnonzero(matches.ends)
+        ends = np.flatnonzero(_arrived(matches))
         took, place = buckets((matches.received - matches.began)[ends])
         for way, rows in runs(((matches.origin * width + matches.sender) * width + matches.receiver)[ends]):
             rest, receiver = divmod(way, width)
@@ -168,6 +168,11 @@ class Crossed:
             both = ((self._index.get((first, f)), self._index.get((b, last))) for f, b in self._proxied.items())
             self._halves[sender, receiver] = next(((into[0], out[0]) for into, out in both if into and out), None)
         return self._halves[sender, receiver]
+
+
+def _arrived(matches: Matches) -> Flags:
+    """Which are where they were to go, and are known to come from where their journey is said to have begun."""
+    return matches.ends & ~matches.ambiguous
 
 
 def _columns(matches: Matches, step: int) -> list[Ints]:

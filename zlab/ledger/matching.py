@@ -348,6 +348,7 @@ class Matcher:
             node=lives.node[life],
             socket=lives.socket[life],
             asks=lives.asks[life],
+            paced=self.pace.paced(life),
             crossing=before + mine,
         )
         arrived = Received(

@@ -18,7 +18,7 @@ from zlab.ledger.grouping import runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zlab.ledger.columns import Ints
+    from zlab.ledger.columns import Flags, Ints
     from zlab.ledger.lives import Lives
     from zlab.ledger.worked import Traced
 
@@ -62,6 +62,12 @@ class Pace:
             self._steered[-1] = self._steered[-1][0], now
         elif steered:
             self._steered.append((before, now))
+
+    def paced(self, lives: Ints) -> Flags:
+        """Whether the nodes of these lives send at a rate, by their numbers."""
+        known = np.array([recording.node in self._intervals for recording in self._lives.recordings], np.bool_)
+        found: Flags = known[lives]
+        return found
 
     def forget(self, lives: Iterable[int]) -> None:
         """Know no more of these lives, by their numbers."""
