@@ -285,3 +285,72 @@ def _swallow(front: zmq.Socket[bytes], back: zmq.Socket[bytes]) -> None:
     except zmq.ContextTerminated:
         front.close(0)
         back.close(0)
+
+
+def news(topics: list[bytes], go: threading.Event, read: threading.Event, **marks: int) -> zlab.Topology:
+    """A publisher that begins when it is told to, a proxy in C, and a subscriber to ``a`` that reads when it is."""
+
+    def publish(out: zmq.Socket[bytes]) -> None:
+        go.wait(20)
+        for number, topic in enumerate(topics):
+            out.send_multipart([topic, b"%d" % number])
+
+    def pass_on(frontend: zmq.Socket[bytes], backend: zmq.Socket[bytes]) -> None:
+        zmq.proxy(frontend, backend)
+
+    def receive(inbox: zmq.Socket[bytes]) -> None:
+        read.wait(20)
+        while True:
+            inbox.recv_multipart()
+
+    return zlab.Topology(
+        "news",
+        [
+            zlab.Node("publisher", publish, out=zlab.PUB.connect("front", sndhwm=0)),
+            zlab.Node(
+                "forwarder",
+                pass_on,
+                frontend=zlab.XSUB.bind("front", rcvhwm=0),
+                backend=zlab.XPUB.bind("back", **marks),
+            ),
+            zlab.Node("all", zlab.nodes.sink(), inbox=zlab.SUB.connect("back", subscribe="", rcvhwm=0)),
+            zlab.Node("subscriber", receive, inbox=zlab.SUB.connect("back", subscribe="a", rcvhwm=5)),
+        ],
+    )
+
+
+BEHIND = "forwarder.backend → subscriber.inbox"
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: nobody sees what matches")
+def test_what_is_dropped_behind_a_proxy_in_c_is_counted() -> None:
+    go, read = threading.Event(), threading.Event()
+    topology = news([b"a", b"b", b"ab"] * 100, go, read, sndhwm=5)
+    with leaving_nothing(), zlab.run(topology, transport="inproc") as lab:
+        lab.wait_ready(timeout=LIMIT / 1000)
+        go.set()
+        eventually(lambda: lab.ledger().loc[BEHIND, "expected"] == 200)
+        read.set()
+        eventually(lambda: lab.ledger().loc[BEHIND, "dropped: high-water mark"] == 190)
+        row = lab.ledger().loc[BEHIND]
+        assert (row["delivered"], row["queued"], row["unaccounted"], row["uncertain"]) == (10, 0, 0, 0)
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: nobody sees what matches")
+@pytest.mark.parametrize("transport", ["inproc", "tcp"])
+def test_what_matches_is_counted_once_whether_the_proxy_runs_in_c_or_past_the_gates(transport: str) -> None:
+    go, read = threading.Event(), threading.Event()
+    topology = news([b"a", b"b", b"ab"] * 1000, go, read, sndhwm=0)
+    read.set()
+    with leaving_nothing(), zlab.run(topology, transport=transport) as lab:
+        lab.wait_ready(timeout=LIMIT / 1000)
+        go.set()
+        for more in range(400, 2000, 400):
+            lab.wait(until=lambda now, more=more: now.links[-1].delivered >= more, timeout=LIMIT / 1000)
+            lab.pause()
+            lab.resume()
+        eventually(lambda: lab.ledger().loc[BEHIND, "delivered"] == 2000)
+        eventually(lambda: not lab.ledger()["queued"].any())
+        assert lab.ledger().loc[BEHIND, "expected"] == 2000
+        assert lab.ledger().loc["forwarder.backend → all.inbox", "expected"] == 3000
+        assert (lab.ledger()["unaccounted"] == 0).all()

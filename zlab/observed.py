@@ -198,12 +198,12 @@ class Observed(Followed):
     def diagnose(self) -> Diagnosed:
         """What is wrong with the way in which ZeroMQ is used, in words, with the remedy and the Guide's chapter.
 
-        Twelve mistakes are looked for, in what is seen of sockets, threads and messages: slow joiner, forgotten
-        SUBSCRIBE, REQ/REP out of step, deadlock of receivers, a socket used from two threads, duplicate identity,
-        missing envelope delimiter, LINGER that holds term, connect facing connect, PUSH stalled behind a slow
-        worker, high-water mark reached, and a wildcard taken for an address. Nothing is changed by looking. A
-        finding goes once it is mended; of a lab that has stopped, what was wrong until then is told. What is under
-        way for less than a second may not be seen yet.
+        Thirteen mistakes are looked for, in what is seen of sockets, threads and messages: slow joiner, forgotten
+        SUBSCRIBE, a filter that matches nothing, REQ/REP out of step, deadlock of receivers, a socket used from two
+        threads, duplicate identity, missing envelope delimiter, LINGER that holds term, connect facing connect, PUSH
+        stalled behind a slow worker, high-water mark reached, and a wildcard taken for an address. Nothing is changed
+        by looking. A finding goes once it is mended; of a lab that has stopped, what was wrong until then is told.
+        What is under way for less than a second may not be seen yet.
 
         Returns:
             A row per finding, the worst first. Columns: ``mistake``, ``certain`` (whether what was seen allows no

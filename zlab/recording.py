@@ -280,6 +280,8 @@ class Forwarded:
     """Whether messages move that no gate sees, because it has not been told or has not heard yet."""
     hold: Callable[[], None]
     """Tells the proxy to move nothing more, because it is to end; `read` then gives what it has moved in all."""
+    asked: Callable[[Asked], None]
+    """Tells the proxy what is asked for of this side; where it can, it counts what matches."""
 
 
 @dataclass(slots=True, eq=False)

@@ -155,9 +155,11 @@ class Recordings:
 
     def proxied(self, one: Recording, other: Recording) -> None:
         """Hear that a ``zmq.proxy`` serves two sockets: an XSUB asks for what those ask for who face its XPUB."""
-        for front, back in ((one, other), (other, one)):
-            if (front.type, back.type) == ("XSUB", "XPUB"):
-                with self._lock:
+        with self._lock:
+            for each in (one, other):
+                each.tell(each.asked)  # the proxy counts what matches, if it can
+            for front, back in ((one, other), (other, one)):
+                if (front.type, back.type) == ("XSUB", "XPUB"):
                     front.beyond, back.before = back, front
                     self._passing = (*(each for each in self._passing if each is not back), back)
                     self._pass_on()

@@ -2,16 +2,18 @@
 
    libzmq's own tells of that only over a third socket (`zmq_proxy_steerable`), and looks after that socket before each
    message: a fifth of what a request through a broker costs. What is here does the same to the two others, by libzmq's
-   own functions and without the GIL, and its counts can be read at any time. */
+   own functions and without the GIL, and its counts can be read at any time: of an XPUB also how many messages match
+   what its subscribers ask for, as the probe of a publisher counts them. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#ifndef SOURCE /* what this file was when it was compiled: see hatch_build.py and loop.py */
+#ifndef SOURCE /* what this file was when it was compiled: see hatch_build.py and counted.py */
 #define SOURCE ""
 #endif
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 enum { NOBLOCK = 1, SNDMORE = 2, EVENTS = 15, IN = 1, OUT = 2 }; /* libzmq's own; stable since its version 3 */
 enum { BURST = 1000 };                                           /* messages one way, before the other is looked at */
@@ -39,9 +41,29 @@ static struct {
     int (*close)(Message *);
     int (*more)(const Message *);
     size_t (*size)(const Message *);
+    void *(*data)(Message *);
     int (*error)(void);
 } libzmq;
-enum { FUNCTIONS = 9 };
+enum { FUNCTIONS = 10 };
+
+/* What subscribers ask for. */
+typedef struct {
+    long long count; /* messages that matched */
+    int inverted;    /* whether it asks for what begins with none of these */
+    Py_ssize_t first, last;
+} Ask;
+
+typedef struct {
+    const char *at;
+    size_t size;
+} Prefix;
+
+typedef struct {
+    Py_ssize_t asks;
+    Ask *ask;
+    Prefix *prefix;
+    PyObject *held; /* what the prefixes are in */
+} Asked;
 
 typedef struct {
     PyObject_HEAD
@@ -53,6 +75,9 @@ typedef struct {
     /* By way: a frame that has been received, whether it is still to be sent on, and whether more of its message come. */
     Message message[2];
     int holding[2], more[2];
+    /* By way: what is asked for where it leads. The lock is held for no longer than one message takes. */
+    Asked asked[2];
+    atomic_flag asking;
 } Loop;
 
 static void
@@ -60,6 +85,40 @@ count(atomic_llong *counter, long long more)
 {
     /* One thread writes. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_release);
+}
+
+static void
+lock(Loop *self)
+{
+    while (atomic_flag_test_and_set_explicit(&self->asking, memory_order_acquire))
+        ;
+}
+
+static void
+unlock(Loop *self)
+{
+    atomic_flag_clear_explicit(&self->asking, memory_order_release);
+}
+
+/* Count a message with each set of prefixes that it matches; as `match` in tap.py. */
+static void
+match(Loop *self, int way, const char *topic, size_t size)
+{
+    Asked *asked = &self->asked[way];
+
+    lock(self);
+    for (Py_ssize_t i = 0; i < asked->asks; i++) {
+        Ask *ask = &asked->ask[i];
+        int hit = 0;
+
+        for (Py_ssize_t j = ask->first; !hit && j < ask->last; j++) {
+            Prefix *prefix = &asked->prefix[j];
+
+            hit = prefix->size <= size && memcmp(prefix->at, topic, prefix->size) == 0;
+        }
+        ask->count += hit != ask->inverted;
+    }
+    unlock(self);
 }
 
 /* Move what is there one way; gives 0, `FULL`, or the number of an error. */
@@ -78,6 +137,9 @@ move(Loop *self, int way)
 
                     return error == EAGAIN ? 0 : error;
                 }
+                /* Before it is sent, after which its data are not ours; and where it begins. */
+                if (!self->more[way])
+                    match(self, way, libzmq.data(message), libzmq.size(message));
                 self->holding[way] = 1;
                 self->more[way] = libzmq.more(message);
                 count(&self->taken[way], 1);
@@ -219,6 +281,136 @@ Loop_read(Loop *self, PyObject *args)
     return Py_BuildValue("(LLLL)", found[0], found[1], found[2], found[3]);
 }
 
+/* Take the counts so far, which begin at zero again. */
+static void
+take(Asked *asked, long long *counts)
+{
+    for (Py_ssize_t i = 0; i < asked->asks; i++) {
+        counts[i] = asked->ask[i].count;
+        asked->ask[i].count = 0;
+    }
+}
+
+static PyObject *
+told(const long long *counts, Py_ssize_t length)
+{
+    PyObject *made = PyTuple_New(length);
+
+    for (Py_ssize_t i = 0; made != NULL && i < length; i++) {
+        PyObject *number = PyLong_FromLongLong(counts[i]);
+
+        if (number == NULL)
+            Py_CLEAR(made);
+        else
+            PyTuple_SET_ITEM(made, i, number);
+    }
+    return made;
+}
+
+static void
+let_go(Asked *asked)
+{
+    PyMem_Free(asked->ask);
+    PyMem_Free(asked->prefix);
+    Py_XDECREF(asked->held);
+}
+
+static PyObject *
+Loop_matched(Loop *self, PyObject *args)
+{
+    PyObject *made;
+    long long *counts;
+    Py_ssize_t length;
+    int way;
+
+    if (!PyArg_ParseTuple(args, "p", &way))
+        return NULL;
+    way = way ? FORTH : BACK;
+    length = self->asked[way].asks;
+    counts = PyMem_Calloc((size_t)length + 1, sizeof(long long));
+    if (counts == NULL)
+        return PyErr_NoMemory();
+    lock(self);
+    take(&self->asked[way], counts);
+    unlock(self);
+    made = told(counts, length);
+    PyMem_Free(counts);
+    return made;
+}
+
+/* Write down what is asked for. */
+static int
+write_down(Asked *asked, PyObject *asks)
+{
+    Py_ssize_t length = PyTuple_GET_SIZE(asks), all = 0, place = 0;
+
+    for (Py_ssize_t i = 0; i < length; i++) {
+        PyObject *prefixes;
+        int inverted;
+
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(asks, i), "O!p", &PyTuple_Type, &prefixes, &inverted))
+            return -1;
+        all += PyTuple_GET_SIZE(prefixes);
+    }
+    asked->ask = PyMem_Calloc((size_t)length + 1, sizeof(Ask));
+    asked->prefix = PyMem_Calloc((size_t)all + 1, sizeof(Prefix));
+    if (asked->ask == NULL || asked->prefix == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < length; i++) {
+        PyObject *prefixes = PyTuple_GET_ITEM(PyTuple_GET_ITEM(asks, i), 0);
+
+        asked->ask[i].inverted = PyObject_IsTrue(PyTuple_GET_ITEM(PyTuple_GET_ITEM(asks, i), 1));
+        asked->ask[i].first = place;
+        for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(prefixes); j++, place++) {
+            PyObject *prefix = PyTuple_GET_ITEM(prefixes, j);
+
+            if (!PyBytes_Check(prefix)) {
+                PyErr_SetString(PyExc_TypeError, "a prefix is bytes");
+                return -1;
+            }
+            asked->prefix[place].at = PyBytes_AS_STRING(prefix);
+            asked->prefix[place].size = (size_t)PyBytes_GET_SIZE(prefix);
+        }
+        asked->ask[i].last = place;
+    }
+    Py_INCREF(asks);
+    asked->held = asks;
+    asked->asks = length;
+    return 0;
+}
+
+static PyObject *
+Loop_ask(Loop *self, PyObject *args)
+{
+    Asked fresh = {0, NULL, NULL, NULL}, before;
+    PyObject *asks, *made;
+    long long *counts;
+    int way;
+
+    if (!PyArg_ParseTuple(args, "pO!", &way, &PyTuple_Type, &asks))
+        return NULL;
+    way = way ? FORTH : BACK;
+    counts = PyMem_Calloc((size_t)self->asked[way].asks + 1, sizeof(long long));
+    if (counts == NULL)
+        return PyErr_NoMemory();
+    if (write_down(&fresh, asks) < 0) {
+        PyMem_Free(counts);
+        let_go(&fresh);
+        return NULL;
+    }
+    lock(self);
+    before = self->asked[way];
+    take(&before, counts);
+    self->asked[way] = fresh;
+    unlock(self);
+    made = told(counts, before.asks);
+    PyMem_Free(counts);
+    let_go(&before);
+    return made;
+}
+
 static PyObject *
 Loop_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names))
 {
@@ -238,6 +430,7 @@ Loop_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(names))
     made->ends[0] = (void *)(uintptr_t)front;
     made->ends[1] = (void *)(uintptr_t)back;
     made->wake = wake;
+    atomic_flag_clear(&made->asking);
     libzmq.init(&made->message[0]);
     libzmq.init(&made->message[1]);
     return (PyObject *)made;
@@ -248,6 +441,8 @@ Loop_dealloc(Loop *self)
 {
     libzmq.close(&self->message[0]);
     libzmq.close(&self->message[1]);
+    let_go(&self->asked[0]);
+    let_go(&self->asked[1]);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -256,6 +451,10 @@ static PyMethodDef Loop_methods[] = {
     {"turn", (PyCFunction)Loop_turn, METH_NOARGS, "Have it end; `wake` must become readable too."},
     {"ended", (PyCFunction)Loop_ended, METH_NOARGS, "Let it run again."},
     {"clear", (PyCFunction)Loop_clear, METH_VARARGS, "clear(forth): send on what waits for room; whether nothing does."},
+    {"ask", (PyCFunction)Loop_ask, METH_VARARGS,
+     "ask(forth, asks): count from now on by these, each its prefixes and whether it is inverted; gives `matched`."},
+    {"matched", (PyCFunction)Loop_matched, METH_VARARGS,
+     "matched(forth): how many messages matched what is asked for, one by one, since that was asked last."},
     {"add", (PyCFunction)Loop_add, METH_VARARGS, "add(frames, bytes, forth): count what was moved elsewhere."},
     {"read", (PyCFunction)Loop_read, METH_VARARGS,
      "read(end): frames received from the front end (0) or back end (1) and sent to it, then the bytes of each."},
@@ -278,7 +477,8 @@ use(PyObject *Py_UNUSED(module), PyObject *args)
 {
     unsigned long long at[FUNCTIONS];
 
-    if (!PyArg_ParseTuple(args, "KKKKKKKKK", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8]))
+    if (!PyArg_ParseTuple(args, "KKKKKKKKKK", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8],
+                          &at[9]))
         return NULL;
     libzmq.poll = (int (*)(Item *, int, long))(uintptr_t)at[0];
     libzmq.get = (int (*)(void *, int, void *, size_t *))(uintptr_t)at[1];
@@ -288,7 +488,8 @@ use(PyObject *Py_UNUSED(module), PyObject *args)
     libzmq.close = (int (*)(Message *))(uintptr_t)at[5];
     libzmq.more = (int (*)(const Message *))(uintptr_t)at[6];
     libzmq.size = (size_t(*)(const Message *))(uintptr_t)at[7];
-    libzmq.error = (int (*)(void))(uintptr_t)at[8];
+    libzmq.data = (void *(*)(Message *))(uintptr_t)at[8];
+    libzmq.error = (int (*)(void))(uintptr_t)at[9];
     Py_RETURN_NONE;
 }
 

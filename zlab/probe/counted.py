@@ -19,6 +19,8 @@ from zmq.backend import Socket as BackendSocket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.recording import Ask, Asked
+
 _FUNCTIONS = (
     "zmq_poll",
     "zmq_getsockopt",
@@ -28,6 +30,7 @@ _FUNCTIONS = (
     "zmq_msg_close",
     "zmq_msg_more",
     "zmq_msg_size",
+    "zmq_msg_data",
     "zmq_errno",
 )
 """In the order in which `_proxy.c` is told where they are."""
@@ -42,6 +45,7 @@ class CountedProxy:
         self._loop = _proxy.Loop(frontend.underlying, backend.underlying, self._wake.fileno())
         self._lock = Lock()
         self._running = self._ending = False
+        self._asks: dict[bool, tuple[Ask, ...]] = {True: (), False: ()}
 
     def begin(self, gated: Callable[[], bool]) -> bool:
         """Whether the loop may run from now on; not where the messages must pass by a gate."""
@@ -60,6 +64,8 @@ class CountedProxy:
             pass
         with self._lock:
             self._running = self._ending = False
+            for forth in self._asks:  # before the probe of the socket counts the same in this thread
+                self._settle(self._loop.matched(forth), forth=forth)
             self._loop.ended()
             if not number and self._wake.fileno() >= 0:
                 self._wake.recv(1)
@@ -91,13 +97,31 @@ class CountedProxy:
         """Count a message that was moved elsewhere."""
         self._loop.add(len(frames), sum(map(len, frames)), forth)
 
+    def asked(self, asked: Asked, *, forth: bool) -> None:
+        """Hear what the subscribers ask for of the XPUB that is the back end, or the front end."""
+        alone = tuple(ask for _, heads in asked.single for ask in heads.values())
+        asks = (*alone, *asked.several, *asked.inverted)
+        with self._lock:
+            self._settle(self._loop.ask(forth, tuple((ask.prefixes, ask.inverted) for ask in asks)), forth=forth)
+            self._asks[forth] = asks
+
+    def _settle(self, matched: tuple[int, ...], *, forth: bool) -> None:
+        for ask, more in zip(self._asks[forth], matched, strict=True):
+            if more:
+                ask.count += more
+
     def front(self) -> tuple[int, int, int, int]:
         """Frames received from the front end and sent to it, then the bytes of each."""
-        return self._loop.read(0)
+        return self._read(0)
 
     def back(self) -> tuple[int, int, int, int]:
         """Frames received from the back end and sent to it, then the bytes of each."""
-        return self._loop.read(1)
+        return self._read(1)
+
+    def _read(self, end: int) -> tuple[int, int, int, int]:
+        with self._lock:
+            self._settle(self._loop.matched(bool(end)), forth=bool(end))
+        return self._loop.read(end)
 
     def close(self) -> None:
         """Let go of what it had; only once the proxy has ended."""

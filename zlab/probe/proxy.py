@@ -8,7 +8,7 @@ message; and all the time where it has a probed socket to capture with, of whose
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -41,17 +41,26 @@ def install_proxy() -> None:
         if front is None or back is None:
             return plain(frontend, backend, capture)
         recordings = frontend._recordings  # noqa: SLF001 - likewise
-        if recordings is not None:
-            recordings.proxied(front, back)
+
+        def begins() -> None:
+            if recordings is not None:
+                recordings.proxied(front, back)
+
         if isinstance(capture, ProbedSocket):
+            begins()
             _forward({frontend: backend, backend: frontend}, capture)
-        return _pass_on(frontend, backend, capture, front, back)
+        return _pass_on(frontend, backend, capture, front, back, begins)
 
     zmq.proxy = proxy
 
 
 def _pass_on(
-    frontend: ProbedSocket[Any], backend: ProbedSocket[Any], capture: Any, front: Recording, back: Recording
+    frontend: ProbedSocket[Any],
+    backend: ProbedSocket[Any],
+    capture: Any,
+    front: Recording,
+    back: Recording,
+    begins: Callable[[], None],
 ) -> NoReturn:
     """Move messages, in C and past the gates by turns, until the context ends."""
     alone = COUNTED and capture is None and front is not back
@@ -62,8 +71,10 @@ def _pass_on(
 
     try:
         front.meter.thread = back.meter.thread = get_ident()
-        front.forwarded = Forwarded(back, loop.front, loop.close, loop.turn, loop.unseen, loop.hold)
-        back.forwarded = Forwarded(front, loop.back, loop.close, loop.turn, loop.unseen, loop.hold)
+        for near, far, read in ((front, back, loop.front), (back, front, loop.back)):
+            asked = partial(loop.asked, forth=near is back)
+            near.forwarded = Forwarded(far, read, loop.close, loop.turn, loop.unseen, loop.hold, asked)
+        begins()
         ends = {frontend: backend, backend: frontend}
         while True:
             if loop.begin(gated):

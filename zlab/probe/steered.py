@@ -14,6 +14,8 @@ import zmq
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zlab.recording import Asked
+
 _REPLY_LIMIT = 50  # milliseconds: a proxy that does not answer in this time is asked again at the next tick
 _PAUSE = b"RESUME" if zmq.zmq_version_info() == (4, 3, 5) else b"PAUSE"  # it pauses at what should resume it
 _numbers = count()
@@ -101,6 +103,9 @@ class SteeredProxy:
     def clear(self, *, forth: bool) -> bool:  # noqa: ARG002 - libzmq holds nothing back
         """Whether nothing is left of what was received to be sent on."""
         return True
+
+    def asked(self, asked: Asked, *, forth: bool) -> None:
+        """Hear what is asked for of one of its sockets; of what matches, libzmq tells nothing."""
 
     def add(self, frames: list[bytes], *, forth: bool) -> None:
         """Count a message that was forwarded here."""

@@ -426,6 +426,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
 
     def asked_for(asked: Asked) -> None:
         meter.single, meter.several = asked.single, asked.several
+        if recording.forwarded is not None:
+            recording.forwarded.asked(asked)
         settle()
 
     recording.counts, recording.watch, recording.ask, recording.tell = counts, watch, ask, asked_for

@@ -158,9 +158,9 @@ class Connections:
                 self._subscriptions.prove(meeting)
             self._changed.notify_all()
 
-    def _lost(self, name: str) -> None:
+    def _lost(self, name: str, address: int) -> None:
         with self._changed:
-            self._hearing.lost(name)
+            self._hearing.lost(name, address)
 
     # --- what can be asked ---------------------------------------------------------------------
 

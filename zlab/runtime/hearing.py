@@ -51,10 +51,12 @@ class Hearing:
             self._binding(name, self._meetings.ends[name], event, value, url)
         return meeting
 
-    def lost(self, name: str) -> None:
-        """Hear that a socket's monitor tells no more, while the socket may still be open."""
+    def lost(self, name: str, address: int) -> None:
+        """Hear that a socket's monitor tells no more, while the socket may still be open; by its address in libzmq."""
         end = self._meetings.ends.get(name)
         if end is None or end.socket.closed or self._telling.over or end.socket.context.closed:
+            return
+        if end.socket.underlying != address:  # it has a successor already
             return
         if self._state(name.rpartition(".")[0]) is NodeState.RUNNING:
             self._telling.tell("note", name, "its program monitors it by itself: no more is told of its connections")

@@ -53,6 +53,7 @@ class Ear:
             ZMQError: the context has no room for it.
         """
         self.name = name
+        self.of = int(socket.underlying)
         self.context: zmq.Context[Any] = socket.context
         url = f"inproc://zlab-monitor-{next(_numbers)}"
         # Not by the context's own method: what a node's end closes, this thread must not find closed.
@@ -90,7 +91,7 @@ class Monitors:
 
     Args:
         heard: called with the socket's name, event, value and URL.
-        lost: called with the socket's name once its monitor has stopped.
+        lost: called with the socket's name and its address in libzmq once its monitor has stopped.
         settle: called soon after something has happened, and not for each event alone.
         failed: told the traceback of what failed here.
     """
@@ -98,7 +99,7 @@ class Monitors:
     def __init__(
         self,
         heard: Callable[[str, int, int, str], None],
-        lost: Callable[[str], None],
+        lost: Callable[[str, int], None],
         settle: Callable[[], None],
         failed: Callable[[str], None],
     ) -> None:
@@ -243,7 +244,7 @@ class Monitors:
         ear.pair.close(0)
         if self.ears.get(ear.name) is ear:
             del self.ears[ear.name]
-            self._lost(ear.name)
+            self._lost(ear.name, ear.of)
 
     def _advance(self) -> None:
         now = time.monotonic()
