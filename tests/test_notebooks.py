@@ -118,15 +118,18 @@ def executed(request, tmp_path_factory):
     """Runs what is tested from top to bottom, two at a time: much of it waits for time to pass, or for a kernel."""
     tests = [item for item in request.session.items if item.function is test_it_runs_from_top_to_bottom]
 
+    paths = [test.callspec.params["path"] for test in tests]
+    folders = {path: tmp_path_factory.mktemp(path.stem) for path in paths}  # pytest makes them for one thread only
+
     def run(path):
-        notebook, folder = read(path), tmp_path_factory.mktemp(path.stem)
+        notebook, folder = read(path), folders[path]
         check = nbformat.v4.new_code_cell("zlab.checks.accounted(lab)")
         notebook.cells.insert(-1, check)  # before the lab is stopped
         execute(notebook, folder)
         return notebook, folder
 
     with ThreadPoolExecutor(2) as runs:
-        yield {(path := test.callspec.params["path"]): runs.submit(run, path) for test in tests}
+        yield {path: runs.submit(run, path) for path in paths}
         runs.shutdown(cancel_futures=True)
 
 

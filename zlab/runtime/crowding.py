@@ -46,8 +46,15 @@ def gate_of(recording: Recording, tell: Callable[[Recording, int, int], None]) -
 
 def inside_of(recording: Recording, me: int) -> int | None:
     """Another thread that stands in a poll of a socket, if there is any; threads as ``get_ident`` names them."""
-    frames = sys._current_frames().items()  # noqa: SLF001 - the documented way to see where threads stand
-    return next((t for t, frame in frames if t != me and recording in blocked_in(frame, ()).sockets), None)
+    # Never in a variable: this frame is one of them, and would keep itself and the socket that is closed.
+    return next(
+        (
+            thread
+            for thread, frame in sys._current_frames().items()  # noqa: SLF001 - the documented way
+            if thread != me and recording in blocked_in(frame, ()).sockets
+        ),
+        None,
+    )
 
 
 def in_doubt(polling: dict[int, tuple[Recording, ...]]) -> frozenset[Recording]:
