@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 from threading import enumerate as enumerate_threads
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from zlab.later import Later
 from zlab.recording import TRACE_LIMIT, Ask, Asked, Filter
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Recordings:
         self._named: dict[str, Recording] = {}
         self._gone: dict[str, Recording] = {}  # the last life of an XSUB of a proxy that is not there now
         self._passing: tuple[Recording, ...] = ()  # XPUBs whose subscribers' wishes are passed on
-        self._lock = Lock()
+        self._lock = Later()
         self.live: tuple[Recording, ...] = ()
         self.retired: tuple[Recording, ...] = ()
         self.multipart = False
@@ -101,6 +101,8 @@ class Recordings:
 
     def retire(self, recording: Recording) -> None:
         """Note a socket that has closed; its counts stay."""
+        if self._lock.puts_off(partial(self.retire, recording)):
+            return
         with self._lock:
             if recording not in self.live:
                 return

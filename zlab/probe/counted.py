@@ -9,12 +9,14 @@ import socket
 import sys
 import zlib
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import zmq
 from zmq.backend import Socket as BackendSocket
+
+from zlab.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +45,7 @@ class CountedProxy:
         """Begin to count; nothing moves yet."""
         self._wake, self._waker = socket.socketpair()
         self._loop = _proxy.Loop(frontend.underlying, backend.underlying, self._wake.fileno())
-        self._lock = Lock()
+        self._lock = Later()
         self._running = self._ending = False
         self._asks: dict[bool, tuple[Ask, ...]] = {True: (), False: ()}
 
@@ -99,6 +101,8 @@ class CountedProxy:
 
     def asked(self, asked: Asked, *, forth: bool) -> None:
         """Hear what the subscribers ask for of the XPUB that is the back end, or the front end."""
+        if self._lock.puts_off(partial(self.asked, asked, forth=forth)):
+            return
         alone = tuple(ask for _, heads in asked.single for ask in heads.values())
         asks = (*alone, *asked.several, *asked.inverted)
         with self._lock:

@@ -47,7 +47,7 @@ class SteeredProxy:
         url, context = f"inproc://zlab-proxy-{next(_numbers)}", frontend.context
         self._ends = frontend, backend, capture
         self._lock = Lock()
-        self._waiting = self._running = self._ending = False
+        self._waiting = self._running = self._ending = self._held = False
         self._before = _Moved(0, 0, 0, 0)  # what was forwarded before the loop of libzmq that runs now
         self._last = _Moved(0, 0, 0, 0)
         with ExitStack() as failing:
@@ -62,6 +62,8 @@ class SteeredProxy:
 
     def begin(self, gated: Callable[[], bool]) -> bool:
         """Whether libzmq may forward from now on; not where the messages must pass by a gate."""
+        while self._held:
+            self._inside.poll(_REPLY_LIMIT)  # until the context ends, or whoever ends the node raises here
         with self._lock:
             self._running = not gated()
             return self._running
@@ -128,7 +130,10 @@ class SteeredProxy:
                 if self._waiting:  # for an answer that tells of before
                     self._read()
                 self._read()
-                self._ending = True
+                # Not only to pause: interrupted, pyzmq calls libzmq's loop again, which then moves on.
+                with suppress(zmq.ZMQError):
+                    self._outside.send(b"TERMINATE")
+                self._ending = self._held = True
 
     def _read(self) -> _Moved:
         if self._outside.closed or not self._running or self._ending:

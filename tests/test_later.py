@@ -1,0 +1,67 @@
+"""A lock within which nobody comes twice: a socket that Python lets go in the midst of its work hangs nothing."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+import zmq
+from labs import leaving_nothing
+
+from zlab.later import Later
+from zlab.probe import probe
+from zlab.recording import Recording
+from zlab.recordings import Recordings
+
+
+def test_what_comes_from_within_has_its_turn_after() -> None:
+    lock, done = Later(), list[str]()
+
+    def step(name: str) -> None:
+        if lock.puts_off(lambda: step(name)):
+            return
+        with lock:
+            done.append(name)
+
+    with lock:
+        step("late")
+        step("later")
+        done.append("first")
+    assert done == ["first", "late", "later"]
+    step("at once")
+    assert done[-1] == "at once"
+
+
+def test_another_thread_waits() -> None:
+    lock, order = Later(), list[str]()
+
+    def enter() -> None:
+        assert not lock.puts_off(lambda: None)
+        with lock:
+            order.append("other")
+
+    with lock:
+        other = threading.Thread(target=enter, daemon=True)
+        other.start()
+        other.join(0.05)
+        order.append("mine")
+    other.join(10)
+    assert order == ["mine", "other"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # nobody closes it
+def test_a_socket_that_is_let_go_while_sockets_are_looked_through_closes() -> None:
+    recordings = Recordings({})
+    with leaving_nothing(), zmq.Context() as context:
+        made = context.socket(zmq.PAIR)
+        probe(made, recording := Recording("node", "socket", "PAIR"), recordings, lambda _direction, _frames: 1)
+        around: list[object] = [made]
+        around.append(around)  # so that it is the collector who closes it
+        with recordings._lock:
+            del made, around
+            gc.collect()
+            assert not recording.over
+        assert recording.over
+        assert recordings.live == ()
+        assert list(recordings.take_retired()) == [recording]
