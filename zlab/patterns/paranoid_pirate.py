@@ -71,33 +71,36 @@ class Queue:
     liveness: int
 
     def __call__(self, frontend: ZMQSocket, backend: ZMQSocket) -> None:
-        """Keep those that are ready, each with the time until which it is taken to live."""
-        workers: dict[bytes, float] = {}
+        """Keep those that are free, and of all that are known the time until which they are taken to live."""
+        alive: dict[bytes, float] = {}
+        free: dict[bytes, None] = {}  # the one that was used least recently is the first
         beat = time.monotonic() + self.heartbeat
         poller = zmq.Poller()
         poller.register(backend, zmq.POLLIN)
         while True:
-            poller.register(frontend, zmq.POLLIN if workers else 0)
+            poller.register(frontend, zmq.POLLIN if free else 0)
             ready = dict(poller.poll(max(0, round((beat - time.monotonic()) * 1000))))
             now = time.monotonic()
             if backend in ready:
                 worker, *message = backend.recv_multipart()
                 if message == [HEARTBEAT]:
-                    if worker in workers:  # it keeps its place; of one that has expired, READY is expected
-                        workers[worker] = now + self.heartbeat * self.liveness
+                    if worker in alive:  # of one that has expired, READY is expected
+                        alive[worker] = now + self.heartbeat * self.liveness
                 elif message == [READY] or b"" in message[1:-1]:  # a reply has an envelope; all else is dropped
-                    workers.pop(worker, None)
-                    workers[worker] = now + self.heartbeat * self.liveness
+                    alive[worker] = now + self.heartbeat * self.liveness
+                    free.pop(worker, None)
+                    free[worker] = None
                     if message != [READY]:
                         frontend.send_multipart(message)
             else:
-                workers = {worker: until for worker, until in workers.items() if until > now}
-            if frontend in ready and workers:
-                worker = next(iter(workers))
-                del workers[worker]
+                alive = {worker: until for worker, until in alive.items() if until > now}
+                free = {worker: None for worker in free if worker in alive}
+            if frontend in ready and free:
+                worker = next(iter(free))
+                del free[worker]
                 backend.send_multipart([worker, *frontend.recv_multipart()])
             if now >= beat:
-                for worker in workers:
+                for worker in alive:  # whoever works is told too: a queue that is busy lives
                     backend.send_multipart([worker, HEARTBEAT])
                 beat = now + self.heartbeat
 
