@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
+from contextlib import suppress
 
 import pytest
 import zmq
@@ -21,13 +23,15 @@ def test_what_comes_from_within_has_its_turn_after() -> None:
     def step(name: str) -> None:
         if lock.puts_off(lambda: step(name)):
             return
-        with lock:
+        with lock.lock:
             done.append(name)
 
-    with lock:
+    with lock.lock:
         step("late")
         step("later")
+        lock.take()  # still within
         done.append("first")
+    lock.take()
     assert done == ["first", "late", "later"]
     step("at once")
     assert done[-1] == "at once"
@@ -38,16 +42,43 @@ def test_another_thread_waits() -> None:
 
     def enter() -> None:
         assert not lock.puts_off(lambda: None)
-        with lock:
+        with lock.lock:
             order.append("other")
 
-    with lock:
+    with lock.lock:
         other = threading.Thread(target=enter, daemon=True)
         other.start()
         other.join(0.05)
         order.append("mine")
     other.join(10)
     assert order == ["mine", "other"]
+
+
+def test_a_thread_that_is_ended_at_any_moment_leaves_it_free() -> None:
+    lock, over = Later(), False
+
+    class Ended(BaseException):
+        pass
+
+    def enter() -> None:
+        while not over:
+            with suppress(Ended):
+                while not over:
+                    with lock.lock:
+                        pass
+
+    thread = threading.Thread(target=enter, daemon=True)
+    thread.start()
+    raised = ctypes.py_object(Ended)
+    for _ in range(100):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), raised)
+        if not lock.lock.acquire(timeout=10):
+            break
+        lock.lock.release()
+    over = True
+    thread.join(10)
+    assert lock.lock.acquire(timeout=1)
+    lock.lock.release()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # nobody closes it
@@ -58,10 +89,10 @@ def test_a_socket_that_is_let_go_while_sockets_are_looked_through_closes() -> No
         probe(made, recording := Recording("node", "socket", "PAIR"), recordings, lambda _direction, _frames: 1)
         around: list[object] = [made]
         around.append(around)  # so that it is the collector who closes it
-        with recordings._lock:
+        with recordings._later.lock:
             del made, around
             gc.collect()
             assert not recording.over
+        assert list(recordings.take_retired()) == [recording]
         assert recording.over
         assert recordings.live == ()
-        assert list(recordings.take_retired()) == [recording]

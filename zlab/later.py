@@ -1,4 +1,4 @@
-"""A lock within which nobody comes twice: what calls again from within has its turn once the first has left.
+"""A lock within which nobody comes twice: what would come again from within is put off until the lock is free.
 
 Python closes a socket that nobody holds any more wherever it happens to collect its garbage, also while the same thread
 is in the midst of something that a closed socket changes.
@@ -7,7 +7,7 @@ is in the midst of something that a closed socket changes.
 from __future__ import annotations
 
 from collections import deque
-from threading import Lock, get_ident
+from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,29 +19,23 @@ class Later:
 
     def __init__(self) -> None:
         """Be free."""
-        self._lock = Lock()
-        self._owner = 0
+        # Entered and left in C: an exception that is raised for a thread finds no moment at which it would stay held.
+        self.lock = RLock()
+        """To be entered by ``with``; not from within."""
         self._steps: deque[Callable[[], object]] = deque()
 
-    def __enter__(self) -> None:
-        """Wait for it; not from within."""
-        self._lock.acquire()
-        self._owner = get_ident()
+    def puts_off(self, step: Callable[[], object]) -> bool:
+        """Whether this thread holds the lock: then the step is kept for `take`."""
+        if not self.lock._is_owned():  # type: ignore[attr-defined] # noqa: SLF001 - threading.Condition asks the same
+            return False
+        self._steps.append(step)
+        return True
 
-    def __exit__(self, *_: object) -> None:
-        """Leave it, and take the steps that were put off."""
-        self._owner = 0
-        self._lock.release()
-        while self._steps:
+    def take(self) -> None:
+        """Take the steps that were put off; before the lock is entered."""
+        for _ in range(len(self._steps)):
             try:
                 step = self._steps.popleft()
             except IndexError:  # another thread has taken it
                 return
             step()
-
-    def puts_off(self, step: Callable[[], object]) -> bool:
-        """Whether this thread is within it: then it takes the step once it leaves."""
-        if self._owner != get_ident():
-            return False
-        self._steps.append(step)
-        return True

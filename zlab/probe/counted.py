@@ -45,13 +45,13 @@ class CountedProxy:
         """Begin to count; nothing moves yet."""
         self._wake, self._waker = socket.socketpair()
         self._loop = _proxy.Loop(frontend.underlying, backend.underlying, self._wake.fileno())
-        self._lock = Later()
+        self._later = Later()
         self._running = self._ending = False
         self._asks: dict[bool, tuple[Ask, ...]] = {True: (), False: ()}
 
     def begin(self, gated: Callable[[], bool]) -> bool:
         """Whether the loop may run from now on; not where the messages must pass by a gate."""
-        with self._lock:
+        with self._later.lock:
             self._running = not gated()
             return self._running
 
@@ -64,7 +64,7 @@ class CountedProxy:
         # At EINTR Python has its signals handled and exceptions raised; what is half moved is moved on after that.
         while (number := self._loop.run()) == errno.EINTR:
             pass
-        with self._lock:
+        with self._later.lock:
             self._running = self._ending = False
             for forth in self._asks:  # before the probe of the socket counts the same in this thread
                 self._settle(self._loop.matched(forth), forth=forth)
@@ -78,7 +78,7 @@ class CountedProxy:
 
     def turn(self) -> None:
         """End the loop: the messages are to pass by the gates."""
-        with self._lock:
+        with self._later.lock:
             if self._running and not self._ending:
                 self._ending = True
                 self._loop.turn()
@@ -101,11 +101,11 @@ class CountedProxy:
 
     def asked(self, asked: Asked, *, forth: bool) -> None:
         """Hear what the subscribers ask for of the XPUB that is the back end, or the front end."""
-        if self._lock.puts_off(partial(self.asked, asked, forth=forth)):
+        if self._later.puts_off(partial(self.asked, asked, forth=forth)):
             return
         alone = tuple(ask for _, heads in asked.single for ask in heads.values())
         asks = (*alone, *asked.several, *asked.inverted)
-        with self._lock:
+        with self._later.lock:
             self._settle(self._loop.ask(forth, tuple((ask.prefixes, ask.inverted) for ask in asks)), forth=forth)
             self._asks[forth] = asks
 
@@ -123,13 +123,14 @@ class CountedProxy:
         return self._read(1)
 
     def _read(self, end: int) -> tuple[int, int, int, int]:
-        with self._lock:
+        self._later.take()
+        with self._later.lock:
             self._settle(self._loop.matched(bool(end)), forth=bool(end))
         return self._loop.read(end)
 
     def close(self) -> None:
         """Let go of what it had; only once the proxy has ended."""
-        with self._lock:
+        with self._later.lock:
             self._running = False
             self._wake.close()
             self._waker.close()

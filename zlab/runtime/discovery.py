@@ -259,7 +259,7 @@ class Discovered(Recordings):
         self._warned.discard(recording)
 
     def _let_go(self) -> None:
-        with self._lock:
+        with self._later.lock:
             for seen in tuple(self.seen.values()):
                 if seen.closed and not seen.placed:
                     del self.seen[seen.recording]
@@ -284,7 +284,7 @@ class Discovered(Recordings):
                 aim(publisher.recording, [s.recording for s in facing if s.recording.type in _SUBSCRIBERS])
 
     def _meet(self, recording: Recording) -> None:
-        with self._lock:
+        with self._later.lock:
             self._aim_at(recording)
             self._pass_on()
 
