@@ -6,6 +6,7 @@ value is kept to better than 0.1 per cent. numpy fills a whole batch at once.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,16 +20,20 @@ if TYPE_CHECKING:
 
 _STEPS = 1024
 _STEP_BITS = 10
-_BLOCK = 128  # buckets that there is room for or not: of all that there are, a link's latencies fill few
+_ROOM = 25 * _STEPS  # buckets that have a place in the array: up to 17 seconds
+_PLACES = np.arange(_ROOM)
+_SEVERAL = 256  # different buckets, from which on there is an array
+_FULL = 1 << 16  # what a place in the array cannot hold any more
 _FEW = 32  # latencies that are entered one by one: for so few, numpy would take longer
 
 
 class Histogram:
-    """Counts of latencies, in nanoseconds, of any range; room is made only where there are any."""
+    """Counts of latencies, in nanoseconds, of any range; once it has an array, it grows no more."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._blocks: dict[int, NDArray[np.int64]] = {}
+        # By bucket: the array, and what it has no place for, or is not there for yet; exchanged in one step.
+        self._counts: tuple[array[int] | None, dict[int, int]] = (None, {})
         self._total = self._max = 0
 
     def add(self, nanoseconds: ArrayLike) -> None:
@@ -40,30 +45,55 @@ class Histogram:
         count = len(values)
         if not count:
             return
-        if count > _FEW:
-            values, places = np.asarray(values), np.asarray(places)
-        if isinstance(values, list) or isinstance(places, list) or count <= _FEW:
-            blocks = self._blocks
-            for place in places if isinstance(places, list) else places.tolist():
-                number = place // _BLOCK
-                block = blocks.get(number)
-                if block is None:
-                    block = self._block(number)
-                block[place % _BLOCK] += 1
+        if count <= _FEW:
+            self._put_few(places if isinstance(places, list) else places.tolist())
         else:
-            first = int(places.min()) // _BLOCK
-            last = int(places.max()) // _BLOCK
-            counts = np.bincount(places - first * _BLOCK, minlength=(last - first + 1) * _BLOCK).reshape(-1, _BLOCK)
-            for number in np.flatnonzero(counts.any(axis=1)).tolist():
-                self._block(first + number)[:] += counts[number]
+            self._put_many(np.asarray(places))
         self._total += count
         self._max = max(self._max, int(max(values) if isinstance(values, list) else values.max()))
 
-    def _block(self, number: int) -> NDArray[np.int64]:
-        block = self._blocks.get(number)
-        if block is None:
-            block = self._blocks[number] = np.zeros(_BLOCK, np.int64)
-        return block
+    def _put_few(self, places: list[int]) -> None:
+        counts, more = self._counts
+        for place in places:
+            if counts is None or place >= _ROOM:
+                more[place] = more.get(place, 0) + 1
+            elif (count := counts[place] + 1) < _FULL:
+                counts[place] = count
+            else:  # first here, then away there: who reads meanwhile misses nothing
+                more[place] = more.get(place, 0) + _FULL
+                counts[place] = 0
+        if counts is None and len(more) > _SEVERAL:
+            self._make_room(more)
+
+    def _put_many(self, places: NDArray[np.int64]) -> None:
+        counts, more = self._counts
+        if counts is None:
+            counts, more = self._make_room(more)
+        last = int(places.max())
+        if last >= _ROOM:
+            far, times = np.unique(places[places >= _ROOM], return_counts=True)
+            for place, count in zip(far.tolist(), times.tolist(), strict=True):
+                more[place] = more.get(place, 0) + count
+            places = places[places < _ROOM]
+            if not places.size:
+                return
+            last = int(places.max())
+        first = int(places.min())
+        room = np.frombuffer(counts, np.uint16)[first : last + 1]
+        now = np.bincount(places - first) + room
+        for step in np.flatnonzero(now >= _FULL).tolist():
+            more[first + step] = more.get(first + step, 0) + (int(now[step]) & -_FULL)
+        room[:] = now & (_FULL - 1)
+
+    def _make_room(self, before: dict[int, int]) -> tuple[array[int], dict[int, int]]:
+        counts, more = array("H", bytes(2 * _ROOM)), dict[int, int]()
+        for place, count in before.items():
+            if place < _ROOM and count < _FULL:
+                counts[place] = count
+            else:
+                more[place] = count
+        self._counts = counts, more
+        return counts, more
 
     @property
     def count(self) -> int:
@@ -75,15 +105,30 @@ class Histogram:
         total = self._total
         if total == 0:
             return [float("nan")] * len(fractions)
-        numbers = sorted(self._blocks)  # in one step: it may be filled meanwhile
-        cumulated = np.cumsum(np.concatenate([self._blocks[number] for number in numbers]))
+        places, counts = self._counted()
         ranks = np.maximum(np.ceil(np.asarray(fractions) * total), 1)
-        place = np.searchsorted(cumulated, ranks)
-        buckets = np.array(numbers)[place // _BLOCK] * _BLOCK + place % _BLOCK
-        exponents = np.maximum(buckets // _STEPS - 1, 0)
+        found = places[np.searchsorted(np.cumsum(counts), ranks)]
+        exponents = np.maximum(found // _STEPS - 1, 0)
         # The middle of the bucket; never more than the largest value seen.
-        middles = ((buckets - exponents * _STEPS) + 0.5 * (exponents > 0)) * 2.0**exponents
+        middles = ((found - exponents * _STEPS) + 0.5 * (exponents > 0)) * 2.0**exponents
         return [float(v) * 1e-9 for v in np.minimum(middles, self._max)]
+
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Buckets in their order, with what is in each; it may be nothing."""
+        counts, more = self._counts
+        every = np.frombuffer(counts or b"", np.uint16).astype(np.int64)
+        # In one step, and after the array: it may be filled meanwhile.
+        places, others = np.array(tuple(more.items()), np.int64).reshape(-1, 2).T
+        if counts is not None:
+            near = places < _ROOM
+            every[places[near]] += others[near]
+            places, others = places[~near], others[~near]
+        order = np.argsort(places)
+        if counts is None:
+            return places[order], others[order]
+        if not order.size:
+            return _PLACES, every
+        return np.concatenate((_PLACES, places[order])), np.concatenate((every, others[order]))
 
     def together(self, other: Histogram) -> Histogram:
         """What was counted in this one and in another."""
@@ -93,10 +138,12 @@ class Histogram:
         return both
 
     def _enter(self, other: Histogram) -> None:
-        # It may be filled meanwhile: the total first, so that it is never more than is found in the blocks.
+        # It may be filled meanwhile: the total first, so that it is never more than is found in the buckets.
         self._total, self._max = self._total + other._total, max(self._max, other._max)
-        for number, block in tuple(other._blocks.items()):
-            self._block(number)[:] += block
+        more = self._counts[1]
+        for place, count in zip(*(column.tolist() for column in other._counted()), strict=True):
+            if count:
+                more[place] = more.get(place, 0) + count
 
     def figures(self) -> LatencyFigures:
         """All that is shown of it."""
