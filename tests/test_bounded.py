@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from labs import eventually
 import zlab
 from zlab.ledger import book, lives, matching
 from zlab.ledger.journeys import HOP_LIMIT
-from zlab.runtime import clock
+from zlab.runtime import clock, crowding, doing, symptoms, watching
 from zlab.runtime.watching import ENDPOINTS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ KEPT = {
     "cell",
     "function",
 }
+LOOKING = (clock, crowding, doing, symptoms, watching)
 HOPS = 100
 
 
@@ -192,3 +194,25 @@ def test_a_socket_that_is_used_and_closed_while_others_get_their_places_is_count
         monkeypatch.setattr(watching, "_is_due", meanwhile)
         eventually(lambda: list(lab.ledger().get("delivered", [])) == [1])
     context.destroy(0)
+
+
+def test_looking_at_threads_leaves_no_frame_that_keeps_itself():
+    topology = zlab.patterns.pipeline(workers=1, rate=300)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        with zmq.Context() as context, zlab.watch(context), zlab.run(topology) as lab:
+            with context.socket(zmq.PULL) as idle:
+                idle.bind("inproc://idle")
+                lab.pause()
+                lab.step(2)
+                lab.resume()
+                lab.wait(messages=20, timeout=10)
+        gc.collect()
+        codes = {each.f_code for each in gc.garbage if isinstance(each, FrameType)}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not {code.co_qualname for code in codes if code.co_filename in {each.__file__ for each in LOOKING}}

@@ -9,6 +9,7 @@ from zlab.probe import blocked_in, under_way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from zlab.runtime.node import RunningNode
     from zlab.runtime.world import World
@@ -30,7 +31,10 @@ class Doing:
 
     def passing(self) -> set[int]:
         """The threads that are between a probe and their program."""
-        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
+        # Never in a variable: this frame is one of them, and would keep itself.
+        return self._passing(sys._current_frames())  # noqa: SLF001 - the documented way to see where threads stand
+
+    def _passing(self, frames: Mapping[int, FrameType]) -> set[int]:
         nodes = self._nodes.values()
         threads = ((node.thread.ident or 0, node.recordings) for node in nodes if node.thread is not None)
         return {
@@ -41,7 +45,9 @@ class Doing:
 
     def busy(self) -> set[str]:
         """The nodes whose threads neither wait for a message, or no more than some time, nor are held."""
-        frames = sys._current_frames()  # noqa: SLF001 - the documented way to see where threads stand
+        return self._busy(sys._current_frames())  # noqa: SLF001
+
+    def _busy(self, frames: Mapping[int, FrameType]) -> set[str]:
         held = self._held()
         return {
             node.name

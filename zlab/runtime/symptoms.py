@@ -150,13 +150,14 @@ class Symptoms:
 
     def _note_threads(self, run: Watching) -> None:
         now, terms, polling = time.perf_counter(), {}, {}
-        # Never in a variable of its own: this frame is one of them, and would keep itself.
+        # This frame is one of them: none stays in a variable, or it would keep itself.
         for thread, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
             if frame.f_code is _TERM and (context := _context(frame)):
                 known, since = self._terms.get(thread, (0, 0.0))
                 terms[thread] = context, since if known == context else now
             if waits := blocked_in(frame, ()).sockets:
                 polling[thread] = waits
+        del frame
         self._terms = terms
         doubtful = in_doubt(polling)
         if doubtful != run.recordings.doubtful:
