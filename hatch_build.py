@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 import sysconfig
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = (Path("zlab", "probe", "_fast.c"), Path("zlab", "probe", "_proxy.c"))
 LIMIT = 120  # seconds
+
+# By its path: to import zlab takes what is not installed yet.
+checksum = runpy.run_path(str(Path(__file__).with_name("zlab") / "probe" / "source.py"))["checksum"]
 
 
 class FastProbe(BuildHookInterface):  # type: ignore[misc]  # hatchling's base is Any where it is not installed
@@ -52,8 +55,7 @@ def compiled(root: Path, source: Path) -> Path | None:
     for compiler in [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]:
         # To a name of its own first: another process may be using the one that is there.
         fresh = made.with_suffix(f".{os.getpid()}")
-        known = f"{zlib.crc32((root / source).read_bytes()):08x}"
-        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}", f'-DSOURCE="{known}"']
+        options = ["-O2", "-fPIC", *shared, f"-I{headers.parent}", f'-DSOURCE="{checksum(root / source)}"']
         command = [*compiler.split(), *options, str(root / source), "-o", str(fresh)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)

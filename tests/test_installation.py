@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import urllib.request
+from types import ModuleType
 
 import pytest
 import zmq
@@ -12,6 +13,7 @@ from labs import LIMIT, TRANSPORTS, leaving_nothing
 import zlab
 from zlab import installation
 from zlab.cli import doctor, main
+from zlab.probe.source import checksum, stale
 from zlab.sockets import DRAFTS, PEERS
 
 PAIRS = [(one, other) for one in PEERS for other in PEERS[one] if one <= other and one not in DRAFTS]
@@ -169,10 +171,22 @@ def test_the_doctor_names_everything(capsys):
     assert zmq.zmq_version() in said
 
 
-@pytest.mark.parametrize(("stale", "advice"), [(False, "apt install gcc python3-dev"), (True, "pip install -e .")])
-def test_the_doctor_tells_how_the_probe_gets_compiled(stale, advice, monkeypatch, capsys):
+def test_what_was_compiled_of_another_source_is_not_used(tmp_path):
+    source, module = tmp_path / "_loop.c", ModuleType("_loop")
+    module.__file__ = str(tmp_path / "_loop.cpython-311-x86_64-linux-gnu.so")
+    assert not stale(module)  # as it came: there is no source to compare
+    source.write_text("int before;")
+    assert stale(module)  # of a time when it did not say what it was compiled of
+    module.SOURCE = checksum(source)
+    assert not stale(module)
+    source.write_text("int after;")
+    assert stale(module)
+
+
+@pytest.mark.parametrize(("outdated", "advice"), [(False, "apt install gcc python3-dev"), (True, "pip install -e .")])
+def test_the_doctor_tells_how_the_probe_gets_compiled(outdated, advice, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "COMPILED", False)
-    monkeypatch.setattr(doctor, "STALE", stale)
+    monkeypatch.setattr(doctor, "STALE", outdated)
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert "  no   probe " in said

@@ -7,16 +7,15 @@ import errno
 import os
 import socket
 import sys
-import zlib
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zmq
 from zmq.backend import Socket as BackendSocket
 
 from zlab.later import Later
+from zlab.probe.source import stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +155,4 @@ try:
 except ImportError:  # it could not be compiled where zlab was installed
     pass
 else:
-    source = Path(__file__).with_name("_proxy.c")
-    stale = source.exists() and f"{zlib.crc32(source.read_bytes()):08x}" != _proxy.SOURCE
-    COUNTED = not os.environ.get("ZLAB_PLAIN") and not stale and _found()
+    COUNTED = not os.environ.get("ZLAB_PLAIN") and not stale(_proxy) and _found()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from zlab.probe.source import stale
 
 
 class PlainMeter:
@@ -106,8 +106,7 @@ if not os.environ.get("ZLAB_PLAIN"):  # for tests, and to measure what it is wor
     except ImportError:  # it could not be compiled where zlab was installed
         pass
     else:
-        source = Path(__file__).with_name("_fast.c")
-        STALE = source.exists() and f"{zlib.crc32(source.read_bytes()):08x}" != getattr(_fast, "SOURCE", "")
+        STALE = stale(_fast)
         COMPILED = not STALE
         if COMPILED:
             Meter, key_of_compiled = _fast.Meter, _fast.key_of
