@@ -34,6 +34,13 @@ def test_siblings_are_numbered_down_the_columns(topology):
         assert of == sorted(of, key=lambda card: (card.x, card.y))
 
 
+def test_workers_that_are_told_when_to_end_stand_in_one_column():
+    placed = cards(whole(zlab.patterns.kill_signaling(workers=4)))
+    workers = {card.x for name, card in placed.items() if "worker" in name}
+    assert len(workers) == 1, "a cycle through the sink sets none of them apart"
+    assert placed["ventilator"].x < workers.pop() < placed["sink"].x
+
+
 def test_a_long_name_is_shortened_in_the_middle():
     def node(**sockets: object) -> None: ...
 

@@ -330,6 +330,19 @@ def test_beside_an_arrow_stands_what_has_room():
     assert len(word("PUSH", [b"a word and then another word and so on"])) == 28
     assert word("PUSH", []) == ""
     assert word("PUSH", [], b"task 7" + b"." * 50) == "task 7…"
+
+
+def test_of_binary_frames_the_word_has_what_a_person_can_read():
+    address = b"\x00\xf3\x7b\x8d\xde"
+    assert word("REQ", [address, b"", b"reply 4"]) == "00 f3 7b 8d de | reply 4"
+    assert word("REQ", [address, b"", b"reply 41 of client-1"]) == "reply 41 of client-1", "text comes first"
+    assert word("REQ", [address, b"", b"reply 41 of one"]) == "…8d de | reply 41 of one"
+    majordomo = [b"", b"MDPW01", b"\x02", address, b"", b"reply 41 of client-1"]
+    assert word("DEALER", majordomo) == "MDPW01 | 02 | reply 41 of c…"
+    assert word("PUB", [b"/46", bytes(7) + b"\x2e", b"", b"", b"a value of it"]) == "/46 | …00 2e | a value of it"
+    assert word("DEALER", [bytes.fromhex("aaa10402000704") + b"CHAT\x02", b"hello"]) == "aa a1 04… CHAT | hello"
+    assert word("DEALER", [bytes.fromhex("aaa106020005")]) == "aa a1 06 02 00 05"
+    assert word("PUSH", [bytes(range(128, 144))]) == "80 81 82 83 84 85 86 87…"
     assert holds([b"Hello World"], b"world")
 
 

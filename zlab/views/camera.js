@@ -8,7 +8,7 @@ class Camera {
   constructor() {
     this.scale = 1;
     this.x = this.y = 0;
-    this.width = this.height = 0;
+    this.width = this.height = this.low = 0; // of the stage; `low` is without names above and beneath the graph
     this.most = 1.25; // of a graph that has room
     this.fitted = true; // until a person moves it
   }

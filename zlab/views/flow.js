@@ -258,6 +258,7 @@ function render({ model, el, signal }) {
 
   function fit() {
     camera.fit(scene.extent());
+    camera.fit(scene.whole(layers.style, camera.scale));
     redraw();
   }
 
@@ -279,15 +280,15 @@ function render({ model, el, signal }) {
   function resize(again) {
     const w = stage.clientWidth;
     if (!w) return;
-    const h = camera.room(scene.own(), w, model.get("larger"));
+    const low = camera.room(scene.own(), w, model.get("larger")), fits = camera.fitted || again === true;
     const ratio = Math.min(2, window.devicePixelRatio || 1);
-    if (again !== true && w === camera.width && h === camera.height && ratio === layers.dpr) return;
+    if (again !== true && w === camera.width && low === camera.low && ratio === layers.dpr) return;
     if (!layers.style) theme();
-    [camera.width, camera.height] = [w, h];
-    stage.style.height = h + "px";
-    layers.resize(w, h, ratio);
+    [camera.width, camera.low] = [w, low];
     spread();
-    if (camera.fitted || again === true) camera.fit(scene.extent());
+    scene.fitNames(camera, layers.style, fits);
+    stage.style.height = camera.height + "px";
+    layers.resize(w, camera.height, ratio);
     drawAll(); // at once and not at the next frame: an emptied canvas would flash
     ask();
   }

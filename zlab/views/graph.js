@@ -229,7 +229,7 @@ function placeNames(graph, lanes, boxes, unit) {
       if (most >= 11) break;
     }
     const home = boxes[[...hubs][0]];
-    for (const far of most < 9 ? [9, -9, 23, -23, 37, -37, 51, -51] : []) { // beneath or above the card of who binds, if all else is taken
+    for (const far of most < 9 ? [9, -9, 24, -24, 39, -39, 54, -54] : []) { // beneath or above the card of who binds, if all else is taken
       const y = home.y + Math.sign(far) * home.h / 2 + far * unit;
       if (room(home.x, y) >= 9) { best = [home.x, y]; break; }
     }

@@ -24,7 +24,7 @@ _NARROW = 9.5  # as near as it may be: what has less room is not named
 _ALONG = (16, 19, 13, 22, 10, 25, 7, 28, 4)  # of 32 steps from the socket that binds: in the middle, or a little aside
 _ACROSS = tuple(side * far for far in (12, 17, 20, 24, 28, 32, 38, 44, 50, 56, 68, 80) for side in (-1, 1))
 _ELSEWHERE = tuple(sorted({*range(2, 31)} - {*_ALONG}, key=lambda k: abs(k - 16)))  # where lanes are many
-_BESIDE = (9, 23, 37, 51)  # beneath or above the card of the socket that binds, if all else is taken
+_BESIDE = (9, 24, 39, 54)  # beneath or above the card of the socket that binds, if all else is taken
 _FURTHER = tuple(side * far for far in range(11, 101, 3) for side in (-1, 1))
 _MOST_NAMES = 60
 SUM = 12.0

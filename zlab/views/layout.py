@@ -177,7 +177,8 @@ def _abreast(drawing: Drawing) -> dict[str, str]:
 
 
 def _ranks(flow: nx.DiGraph[str], leader: Mapping[str, str]) -> dict[str, int]:
-    # Longest paths on the condensation; the nodes of a cycle follow one another from the first one named.
+    # Longest paths on the condensation; the nodes of a cycle follow one another from the first one named, and from all
+    # that have the same neighbours: of three workers that a sink tells when to end, none stands apart.
     import networkx as nx
 
     led: nx.DiGraph[str] = nx.DiGraph()
@@ -190,9 +191,10 @@ def _ranks(flow: nx.DiGraph[str], leader: Mapping[str, str]) -> dict[str, int]:
         members = whole.nodes[component]["members"]
         before = [rank[p] for m in members for p in led.predecessors(m) if p not in members]
         start = max(before, default=-1) + 1
-        entry = min(members, key=position.__getitem__)
-        for name, depth in nx.single_source_shortest_path_length(led.subgraph(members), entry).items():
-            rank[name] = start + depth
+        first = min(members, key=position.__getitem__)
+        entries = {m for m in members if led.pred[m].keys() == led.pred[first].keys() and led.adj[m] == led.adj[first]}
+        for name, depth in nx.multi_source_dijkstra_path_length(led.subgraph(members), entries).items():
+            rank[name] = start + round(depth)
     for name in led:  # a source stands beside those that it feeds, not at the far left
         after = [rank[s] for s in led.successors(name)]
         if after and not led.in_degree(name):

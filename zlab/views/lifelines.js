@@ -320,7 +320,7 @@ function drawNames(g, lab, view, sight, style) {
     g.fillText(fitted(g, node, sight.apart - 8), x, 20);
     g.fillStyle = style.soft;
     g.font = `10.5px ${LETTERS}`;
-    g.fillText(fitted(g, lab.types[i] ?? "", sight.apart - 8), x, 35);
+    g.fillText(fitted(g, lab.types[i] ?? "", sight.apart - 8, 0), x, 35);
   });
   g.strokeStyle = style.queue;
   g.lineWidth = 1;
@@ -330,11 +330,17 @@ function drawNames(g, lab, view, sight, style) {
   g.stroke();
 }
 
-// As much of a text as has room: its beginning and its end, which tells it from its siblings.
-function fitted(g, text, room) {
-  if (g.measureText(text).width <= room) return text;
-  const most = Math.max(2, Math.floor(text.length * room / g.measureText(text).width) - 1), tail = Math.floor(most / 3);
-  return `${text.slice(0, most - tail)}…${tail ? text.slice(-tail) : ""}`;
+// As much of a text as has room: its beginning, and a share of it at its end, which tells a name from its siblings.
+function fitted(g, text, room, share = 1 / 3) {
+  const wide = g.measureText(text).width;
+  if (wide <= room) return text;
+  let shown = text;
+  for (let most = Math.max(2, Math.floor(text.length * room / wide)); most > 1; most--) {
+    const tail = Math.floor(most * share);
+    shown = `${text.slice(0, most - tail).trimEnd()}…${tail ? text.slice(-tail) : ""}`;
+    if (g.measureText(shown).width <= room) break;
+  }
+  return shown;
 }
 
 // What lies under the pointer: an arrow's place, or an event.

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 _HEX = 512  # bytes that are shown in hexadecimal
 _LINE = 16  # bytes a line
 _WORD = 28  # letters that stand beside an arrow
+_WHOLE, _LEAST = 8, 2  # bytes that stand there in hexadecimal: alone, and beside text, which tells more
 _ROUTING = {"ROUTER", "DEALER"}
 _PUBLISHERS = {"PUB", "XPUB"}
 _SUBSCRIPTION = (b"\x00", b"\x01")
 _PADDING = re.compile(r"(.)\1{3,}$")  # what only makes a message long enough
 _PRINTABLE = "\t\n\r"
+_SIGN = 3  # bytes before such text that are shown: a protocol's signature, and a command
+_WITHIN = re.compile(rb"[\w.:/@ -]{4,}")  # what may be text within a binary frame
 
 
 class Role(StrEnum):
@@ -187,9 +190,15 @@ def word(socket: str, frames: Sequence[bytes], begins: bytes = b"") -> str:
     if found[0] is Role.SUBSCRIPTION:
         verb = "subscribe" if frames[0][:1] == b"\x01" else "unsubscribe"
         return f"{verb} {_one_line(frames[0][1:])}"[:_WORD]
-    body = [_brief(f) for f, role in zip(frames, found, strict=True) if role in {Role.BODY, Role.TOPIC}]
-    said = " | ".join(body)
-    return said if len(said) <= _WORD else said[: _WORD - 1] + "…"
+    said = ""
+    body = [f for f, role in zip(frames, found, strict=True) if role in {Role.BODY, Role.TOPIC} and f]
+    plain = [_brief(f, _LEAST) for f in body if len(f) <= _LEAST or text_of(f) is not None]
+    # Text comes first: the rest is shortened for it, until it is left out.
+    for some in (map(_brief, body), [_brief(f, _LEAST) for f in body], plain):
+        said = " | ".join(some) or said
+        if len(said) <= _WORD:
+            return said
+    return said[: _WORD - 1] + "…"
 
 
 def holds(frames: Sequence[bytes], wanted: bytes) -> bool:
@@ -231,8 +240,25 @@ def _hex(frame: bytes) -> Iterator[str]:
         yield f"… {len(frame) - _HEX:,} more bytes"
 
 
-def _brief(frame: bytes) -> str:
-    return _PADDING.sub("…", _one_line(frame))
+def _brief(frame: bytes, most: int = _WHOLE) -> str:
+    """A frame as text, where it is some; the text in it and how it begins; or so many bytes of it, the last ones.
+
+    What counts up, as the sequence numbers of RFC 12 or the identities that a ROUTER makes, does so at its end.
+    """
+    if text_of(frame) is not None:
+        return _PADDING.sub("…", _one_line(frame))
+    words = [found for found in _WITHIN.finditer(frame[:_HEX]) if _tells(found, frame)]
+    if words:
+        head = frame[: words[0].start()][:_SIGN]
+        return f"{head.hex(' ')}… {' '.join(found[0].decode() for found in words)}"
+    if len(frame) <= most:
+        return frame.hex(" ")
+    return f"…{frame[-_LEAST:].hex(' ')}" if most == _LEAST else f"{frame[:most].hex(' ')}…"
+
+
+def _tells(found: re.Match[bytes], frame: bytes) -> bool:
+    # In bytes at random, a few in a row look like letters now and then.
+    return len(found[0]) >= min(8, max(4, len(frame) // 3))
 
 
 def _one_line(frame: bytes) -> str:

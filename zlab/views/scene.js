@@ -35,7 +35,7 @@ class Scene {
     const { nodes, frames } = this.fold, own = this.own();
     const xs = nodes.map((item) => item.home.x), across = Math.max(...xs) - Math.min(...xs);
     const card = Math.max(...nodes.map((item) => item.home.w));
-    const scale = Math.min(camera.most, (camera.height - 2 * ROOM) / (own.bottom - own.top));
+    const scale = Math.min(camera.most, (camera.low - 2 * ROOM) / (own.bottom - own.top));
     const stretch = across && !frames.length ? Math.min(2.1, Math.max(1, ((camera.width - 90) / scale - card) / across)) : 1;
     this.boxes = nodes.map(({ home: { x, y, w, h } }) => ({ x: x * stretch, y, w, h }));
     this.home = bounds([...this.boxes, ...frames]);
@@ -61,6 +61,23 @@ class Scene {
     const { left, right, top, bottom } = bounds([...this.boxes, ...this.fold.frames]), lanes = this.lanes;
     const far = (side, pick, edge) => lanes.reduce((most, lane) => pick(most, lane[side]), edge); // some go round a card
     return { left: far("left", Math.min, left), right: far("right", Math.max, right), top: far("top", Math.min, top), bottom: far("bottom", Math.max, bottom) };
+  }
+
+  // Find how high the stage must be: as it was asked to be, and for names above and beneath it is higher, not smaller.
+  fitNames(camera, style, fits) {
+    camera.height = camera.low;
+    if (fits) camera.fit(this.extent());
+    const { top, bottom } = this.extent(), whole = this.whole(style, camera.scale);
+    camera.height += Math.ceil(camera.scale * (top - whole.top + whole.bottom - bottom));
+    if (fits) camera.fit(whole);
+  }
+
+  // What there is, with the names of endpoints above and beneath all else, as far as what is left free around it is too little.
+  whole(style, scale) {
+    this.nameEndpoints(style, scale);
+    const all = this.extent(), spare = ROOM / scale - 0.7 * nameLetters(style, scale);
+    for (const { y } of this.names) [all.top, all.bottom] = [Math.min(all.top, y + spare), Math.max(all.bottom, y - spare)];
+    return all;
   }
 
   // A card that is dragged stays on the stage, and no farther from the others than the picture is wide and high.
