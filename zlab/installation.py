@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from zlab.sockets import DRAFTS, SocketType, TopologyError
+from zlab.sockets import DRAFTS, PUBLISHERS, SUBSCRIBERS, SocketType, TopologyError
 from zlab.topology import is_url
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from zlab.topology import Topology
 
-_PUBLISH = frozenset({SocketType.PUB, SocketType.XPUB, SocketType.SUB, SocketType.XSUB})
+_PUBLISH = PUBLISHERS | SUBSCRIBERS
 _DATAGRAM = frozenset({SocketType.RADIO, SocketType.DISH})
 CARRIES = {"pgm": _PUBLISH, "epgm": _PUBLISH, "norm": _PUBLISH, "udp": _DATAGRAM}
 """Transports that carry some socket types alone (man pages ``zmq_pgm``, ``zmq_udp``)."""

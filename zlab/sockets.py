@@ -96,6 +96,9 @@ CLIENT, SERVER, RADIO, DISH, SCATTER, GATHER, PEER, CHANNEL = (
     SocketType.PEER,
     SocketType.CHANNEL,
 )
+PUBLISHERS = frozenset({PUB, XPUB})
+"""Whose messages go to every subscriber that wants them."""
+SUBSCRIBERS = frozenset({SUB, XSUB})
 DRAFTS = frozenset({CLIENT, SERVER, RADIO, DISH, SCATTER, GATHER, PEER, CHANNEL})
 """What libzmq has only where its draft API was built in: see `zlab.installation`."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zlab.diagnosis.facts import count, listed, node_of
 from zlab.diagnosis.mistake import Mistake, Sign
+from zlab.sockets import SUBSCRIBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ def look(facts: Facts) -> Iterator[Sign]:
     """Each that waits without having asked for anything, or has been passed by."""
     figures = facts.sockets()
     for use in facts.uses.values():
-        if use.type not in {"SUB", "XSUB"} or use.subscriptions or not (use.binds or use.connects):
+        if use.type not in SUBSCRIBERS or use.subscriptions or not (use.binds or use.connects):
             continue
         if use.type == "XSUB" and _hands_on(facts, use):
             continue

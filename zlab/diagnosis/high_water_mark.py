@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zlab.diagnosis.facts import count, listed, node_of
 from zlab.diagnosis.mistake import Mistake, Sign
 from zlab.ledger.snapshot import NodeState
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (sender, *receivers),
                 names,
             )
-        elif facts.running and _stands(facts, sender) and known.type not in {"PUB", "XPUB"}:
+        elif facts.running and _stands(facts, sender) and known.type not in PUBLISHERS:
             yield Sign(
                 f"{sender} stands in send: {full[0][1].queued:,} messages wait for {listed(receivers)}"
                 f"{_marks(full[0][1])}",

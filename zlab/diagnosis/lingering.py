@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zlab.diagnosis.facts import count, listed
 from zlab.diagnosis.mistake import Mistake, Sign
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def look(facts: Facts) -> Iterator[Sign]:
 def _left(facts: Facts, use: Use) -> int:
     """Messages that it has sent and that are not known to have come."""
     figures = facts.sockets().get(use.name)
-    if figures is None or use.type in {"PUB", "XPUB"}:  # what nobody has subscribed to is gone
+    if figures is None or use.type in PUBLISHERS:  # what nobody has subscribed to is gone
         return 0
     rows = [row for _, row in facts.fed().get(use.name, ())]
     gone = sum(row.delivered + sum(row.dropped.values()) + sum(row.lost.values()) for row in rows)

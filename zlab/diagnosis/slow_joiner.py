@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zlab.diagnosis.facts import count, node_of
 from zlab.diagnosis.mistake import Mistake, Sign
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def _span(use: Use) -> float:
 
 def _was_brief(facts: Facts, link: Link, figures: LinkFigures) -> bool:
     use = facts.uses.get(link.sender)
-    if figures.delivered or not figures.expected or use is None or use.open or use.type not in {"PUB", "XPUB"}:
+    if figures.delivered or not figures.expected or use is None or use.open or use.type not in PUBLISHERS:
         return False
     return _span(use) < _CALM < facts.at - use.closed
 

@@ -18,7 +18,7 @@ from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies
 from zlab.ledger.matching import HOLD, Matcher
-from zlab.ledger.sharing import PUBLISHERS, capacity, conflates, exchanges, high_water
+from zlab.ledger.sharing import capacity, conflates, exchanges, high_water
 from zlab.ledger.snapshot import (
     Flight,
     LinkFigures,
@@ -30,7 +30,7 @@ from zlab.ledger.strangers import of_strangers, with_strangers
 from zlab.ledger.subscribers import Subscribers
 from zlab.ledger.tally import Tally
 from zlab.recording import Counts, Event, Recording
-from zlab.sockets import Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +46,6 @@ _REFRESH = 0.5  # seconds between two looks at the quantiles
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 
-_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 
 FLIGHTS = 1_000
 """Flights that one tick brings."""
@@ -405,5 +404,5 @@ class Book:
                 if link.sender == back:
                     for sender in before:
                         self._matcher.ways.face(sender, link.receiver)
-                        if self._specs[back].type in _PUBLISHERS:
+                        if self._specs[back].type in PUBLISHERS:
                             self._matcher.copies.face(sender, front, link.receiver)

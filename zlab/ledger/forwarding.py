@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.sockets import Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zlab.recording import Counts
     from zlab.topology import Link
-
-
-_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 
 
 def through_proxies(
@@ -46,7 +43,7 @@ def through_proxies(
         frames = totals[near].received_frames
         came = [totals[r].received for r in receivers]
         # A publisher sends to each of its subscribers what others send to one.
-        arrived = max(came, default=0) if specs[far].type in _PUBLISHERS else sum(came)
+        arrived = max(came, default=0) if specs[far].type in PUBLISHERS else sum(came)
         offered = sum(result[s].left for s in senders)
         per_message = _frames_per_message(senders, near, result, specs)
         messages = max(int(frames / per_message) if per_message else 0, arrived)

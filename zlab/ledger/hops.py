@@ -11,6 +11,7 @@ import numpy as np
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.ledger.exchange import SWALLOWED
 from zlab.recording import Direction, lean
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from zlab.recording import Recording, Trace
     from zlab.topology import Topology
 
-_PUBLISHERS = {"PUB", "XPUB"}
 
 KEPT = f"dropped: {SWALLOWED}"
 """The fate of a message that a fault let go no further."""
@@ -189,7 +189,7 @@ class Maker:
             life = lives[table.target[row]]
         targets, receiver, fate = self._targets.get(sender, []), "" if life is None else life.name, ""
         # What an XSUB of a proxy has asked for may come out at several.
-        published = crossing.recording.type in _PUBLISHERS and sender not in self.blind and not crossing.trace.matched
+        published = crossing.recording.type in PUBLISHERS and sender not in self.blind and not crossing.trace.matched
         if crossing.trace.times == 0:
             fate = KEPT
         elif life is None and published:

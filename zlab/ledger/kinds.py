@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zlab.sockets import Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Kinds:
             head: the first bytes of its first frame, where a publisher sent it.
         """
         spec = self._specs[sender]
-        if spec.type in {SocketType.PUB, SocketType.XPUB}:
+        if spec.type in PUBLISHERS:
             return self._index(self._published(spec, head))
         if spec.type is SocketType.XSUB:
             return self._index("subscription")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zlab.recording import Recording
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +72,7 @@ class Lives:
         self.socket[number] = socket
         self.node[number] = self.number_of_node(recording.node)
         self.asks[number] = recording.type == "REQ"
-        self.publishes[number] = recording.type in {"PUB", "XPUB"}
+        self.publishes[number] = recording.type in PUBLISHERS
         before = self._known.get(socket)
         self.only[number] = before is None
         if before is None:

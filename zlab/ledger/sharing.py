@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zlab.ledger.exchange import Exchange, Ray
-from zlab.sockets import SocketType
+from zlab.sockets import PUBLISHERS, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from zlab.topology import Link
 
 _DEFAULT_HWM = 1000  # messages: libzmq's own
-PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
-"""Whose messages go to every subscriber that wants them."""
 
 
 def exchanges(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from zlab.ledger.exchange import Row
 from zlab.ledger.forwarding import whole
-from zlab.ledger.sharing import PUBLISHERS, capacity, high_water
+from zlab.ledger.sharing import capacity, high_water
 from zlab.ledger.subscription import Ended
 from zlab.ledger.upstream import Upstream, dealt
 from zlab.recording import Counts
-from zlab.sockets import SocketType
+from zlab.sockets import PUBLISHERS, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

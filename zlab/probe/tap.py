@@ -21,6 +21,7 @@ from zmq.backend import Socket as BackendSocket
 from zlab.probe.keys import identify, key_of, key_of_any
 from zlab.probe.meter import COMPILED, Meter
 from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Trace
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from zlab.recordings import Recordings
@@ -32,7 +33,7 @@ It returns when the message may pass, and how often: 1, or of one that is sent 0
 """
 
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
-_PUBLISHERS = {zmq.PUB, zmq.XPUB}
+_PUBLISHERS = {zmq.SocketType[each] for each in PUBLISHERS}
 _BY_TURNS = {zmq.REQ, zmq.REP}
 _REFUSALS = {EAGAIN, EHOSTUNREACH}
 _SENDING, _RECEIVING = 1, 2

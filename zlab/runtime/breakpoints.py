@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from zlab.recording import Direction
 from zlab.runtime.place import links_of, place, points
-from zlab.sockets import SocketType
+from zlab.sockets import PUBLISHERS, SUBSCRIBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from zlab.runtime.world import Passage, Point
     from zlab.topology import Topology
 
-_PUBLISHES = {SocketType.PUB, SocketType.XPUB}
-_SUBSCRIBES = {SocketType.SUB, SocketType.XSUB}
 _SHOWN = 40  # characters of a message in the word that tells why the world stands
 _DIRECTIONS = {"recv": Direction.RECV, "send": Direction.SEND}
 
@@ -228,7 +226,7 @@ def _points(topology: Topology, where: str | None, *, publishing: bool) -> set[P
         else:
             found = set(place(topology, where).holds)
     if publishing:
-        found = {p for p in found if types[p.socket] in (_SUBSCRIBES if p.direction else _PUBLISHES)}
+        found = {p for p in found if types[p.socket] in (SUBSCRIBERS if p.direction else PUBLISHERS)}
     return found
 
 

@@ -25,6 +25,7 @@ from zlab.recording import Recording
 from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
 from zlab.runtime.crowding import gate_of, inside_of, warn
+from zlab.sockets import PUBLISHERS, SUBSCRIBERS
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,8 +38,6 @@ SEEN_LIMIT = 1_000
 """Sockets that are remembered while nobody looks: of more, those that have closed are let go."""
 
 _HUBS = {"PUB", "XPUB", "XSUB", "ROUTER", "REP", "PULL"}
-_PUBLISHERS = {"PUB", "XPUB"}
-_SUBSCRIBERS = {"SUB", "XSUB"}
 _AS = re.compile(r"\s*as\s+(\w+)")  # what follows the call
 _IS = re.compile(r"(\w+)\s*(?::[^=]+)?=\s*$")  # what stands before it
 _ARE = re.compile(r"\s*\(?([\w\s,.]+?),?\)?\s*=[^=]")  # several at once
@@ -155,7 +154,7 @@ class Discovered(Recordings):
         )
         for option, value in context.sockopts.items():
             self._note(seen, option, value)
-        if recording.type in _PUBLISHERS | _SUBSCRIBERS:  # its context may have set it
+        if recording.type in PUBLISHERS | SUBSCRIBERS:  # its context may have set it
             recording.inverts = bool(socket.getsockopt(zmq.INVERT_MATCHING))
         self.seen[recording] = seen
         probe(socket, recording, self, gate_of(recording, self.meet))
@@ -278,10 +277,10 @@ class Discovered(Recordings):
         if mine is None:
             return
         peers = [s for r in self.live if (s := self.seen.get(r)) is not None and mine.faces(s)]
-        for publisher in [mine] if changed.type in _PUBLISHERS else peers:
-            if publisher.recording.type in _PUBLISHERS and publisher.recording in self.live:
+        for publisher in [mine] if changed.type in PUBLISHERS else peers:
+            if publisher.recording.type in PUBLISHERS and publisher.recording in self.live:
                 facing = [s for r in self.live if (s := self.seen.get(r)) is not None and s.faces(publisher)]
-                aim(publisher.recording, [s.recording for s in facing if s.recording.type in _SUBSCRIBERS])
+                aim(publisher.recording, [s.recording for s in facing if s.recording.type in SUBSCRIBERS])
 
     def _meet(self, recording: Recording) -> None:
         with self._later.lock:

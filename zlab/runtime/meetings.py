@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.snapshot import Connection
-from zlab.sockets import SocketType
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 KEPT = 50
 """Connections that are remembered of each meeting; older ones are let go."""
 
-_PUBLISHERS = {SocketType.PUB, SocketType.XPUB}
 _LOOSE = {"udp", "pgm", "epgm", "norm"}  # transports without connections: both ends are there, or they are not
 
 
@@ -166,7 +165,7 @@ class Meetings:
             for endpoint in spec.connects:
                 binder = binders.get(endpoint, "")
                 ways = [w for w in ((name, binder, endpoint), (binder, name, endpoint)) if w in links]
-                fed = [links[w] for w in ways if self.specs[w[0]].type in _PUBLISHERS]
+                fed = [links[w] for w in ways if self.specs[w[0]].type in PUBLISHERS]
                 inproc, loose = endpoints.uses_inproc(endpoint), endpoint.partition("://")[0] in _LOOSE
                 met = tuple(links[w] for w in ways)
                 yield Meeting(name, binder, endpoint, inproc or loose, met, fed[0] if fed else -1, loose)

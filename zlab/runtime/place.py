@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zlab.recording import Direction
 from zlab.runtime.world import Point
-from zlab.sockets import Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -183,4 +183,4 @@ def _begins(node: Node, spec: Socket) -> bool:
     if spec.type in _ALWAYS_BEGINS:
         return len(node.sockets) == 1 or spec.type is SocketType.REQ
     receives = any(other.type.receives for other in node.sockets.values())
-    return spec.type in {SocketType.PUSH, SocketType.PUB, SocketType.XPUB} and not receives
+    return spec.type in PUBLISHERS | {SocketType.PUSH} and not receives

@@ -26,7 +26,7 @@ from zlab.runtime.relay import Relay
 from zlab.runtime.security import refuse_unsafe
 from zlab.runtime.steering import Steering
 from zlab.runtime.world import World
-from zlab.sockets import TopologyError
+from zlab.sockets import PUBLISHERS, TopologyError
 
 if TYPE_CHECKING:
     from zlab.recording import Key, Recording
@@ -368,7 +368,7 @@ def _publishers(topology: Topology, endpoints: Endpoints) -> dict[str, tuple[Fac
     facing: dict[str, tuple[Facing, ...]] = {}
     for link in topology.links:
         spec = specs[link.sender]
-        if spec.type in {"PUB", "XPUB"}:
+        if spec.type in PUBLISHERS:
             met = Facing(link.receiver, link.endpoint in spec.binds, not endpoints.uses_inproc(link.endpoint))
             facing[link.sender] = (*facing.get(link.sender, ()), met)
     return facing

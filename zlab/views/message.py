@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from zlab.recording import SHOWN
+from zlab.sockets import PUBLISHERS
 from zlab.views import palette, units
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _LINE = 16  # bytes a line
 _WORD = 28  # letters that stand beside an arrow
 _WHOLE, _LEAST = 8, 2  # bytes that stand there in hexadecimal: alone, and beside text, which tells more
 _ROUTING = {"ROUTER", "DEALER"}
-_PUBLISHERS = {"PUB", "XPUB"}
 _SUBSCRIPTION = (b"\x00", b"\x01")
 _PADDING = re.compile(r"(.)\1{3,}$")  # what only makes a message long enough
 _PRINTABLE = "\t\n\r"
@@ -57,7 +57,7 @@ def roles(socket: str, frames: Sequence[bytes]) -> list[Role]:
     found = [Role.BODY] * len(frames)
     if not frames:
         return found
-    if socket in _PUBLISHERS and len(frames) > 1:
+    if socket in PUBLISHERS and len(frames) > 1:
         found[0] = Role.TOPIC
     elif socket == "XSUB" and len(frames) == 1 and frames[0][:1] in _SUBSCRIPTION:
         found[0] = Role.SUBSCRIPTION
