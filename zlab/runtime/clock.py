@@ -24,6 +24,7 @@ from zlab.probe import NOWHERE, Wait, blocked_in
 from zlab.recording import Counts, Direction, Event, Recording
 from zlab.runtime.run import Run
 from zlab.runtime.symptoms import Symptoms
+from zlab.runtime.tracing import Tracing
 from zlab.runtime.watching import Watching
 
 if TYPE_CHECKING:
@@ -38,18 +39,11 @@ if TYPE_CHECKING:
 
 PERIOD = 0.1
 """Seconds between two ticks."""
-TRACES = 400
-"""Traced crossings that the ledger works on in one tick: what keeps the cost within the bar."""
 
 _BETWEEN = 0.001  # seconds between the two rounds of one reading: what is on the wire arrives meanwhile
 _LOOK = 0.45  # seconds between two looks at what may be wrong
 _BLOCKED = 0.5  # seconds without a message after which a wait is shown as one
 _LEARN = 5  # ticks between two looks at how fast messages pass each socket
-_WINDOW = 0.02  # seconds for which a fast lab is traced in one go, at the most
-_SHARE = 0.015  # of its time in which a fast lab is traced: what it costs there is lost to the messages
-_LEAST_WINDOW = 0.003  # seconds
-_SETTLED = 300 * 10**6  # nanoseconds after which no trace of before is worked on any more
-_FAST = 10 * TRACES  # crossings a tick above which it is traced only within the window
 # Where all is traced: patience for a sender that the system has set aside, and room for 10,000 requests of four hops.
 _FULL = {"hold": 200 * 10**6, "hops": 100_000}
 
@@ -75,7 +69,7 @@ class Clock:
         self.book = Book(run.topology, _inproc(run), **_FULL) if run.full else Book(run.topology, _inproc(run))
         self.past = Past()
         self.published = threading.Condition()
-        self.sampling = 1
+        self._tracing = Tracing(run, self.book, PERIOD)
         self.cost = 0.0
         self._listeners: list[Listener] = []
         self._quit = threading.Event()
@@ -89,15 +83,11 @@ class Clock:
         self._states: dict[str, tuple[NodeState, float]] = {}
         self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
         self._counts: dict[Recording, Counts] = {}
-        self._overflowed = self._hurried = False
         self._tuned: dict[str, Mapping[str, float]] = {}
         self._warned: set[Recording] = set()
         self._symptoms, self._doctor = Symptoms(run), Doctor()
         self._findings: tuple[Finding, ...] = ()
         self._looked = -math.inf
-        self._crossings = self._total = self._let_go = 0
-        self._window = _LEAST_WINDOW
-        self._next_window = 0.0
         self._spent = 0.0
         self._began_window = time.perf_counter()
         self.latest = self.tick()
@@ -134,12 +124,7 @@ class Clock:
                 self._run.report("error", "", "", traceback.format_exc())
             self._spent += time.thread_time() - used
             self._measure_cost()
-            now = time.perf_counter()
-            if self._crossings > _FAST and not self._run.full and now >= self._next_window and not self._quit.is_set():
-                self._next_window = now + self._window / _SHARE - PERIOD / 2
-                self._trace(on=True)
-                self._quit.wait(self._window)
-                self._trace(on=False)
+            self._tracing.open_window(self._quit)
             self._quit.wait(max(0.0, due - time.perf_counter()))
 
     def _measure_cost(self) -> None:
@@ -181,8 +166,7 @@ class Clock:
             self._flights, self._events = [], ()
             self._learn_rates()
             self._warn(self._run.recordings.known)
-            self._adapt(self._counts, again=self._overflowed)
-            self._overflowed = self._hurried = False
+            self._tracing.adapt(self._counts)
             return snapshot
 
     def _tick(self, *, look: bool = False) -> Snapshot:
@@ -225,7 +209,7 @@ class Clock:
         # In this order: what comes while this thread waits between two of these lines must not seem to be whole.
         clock, entered = time.perf_counter_ns(), min(filter(None, (r.meter.entered for r in live)), default=0)
         traces = {r: r.drain() for r in (*live, *retired)}
-        self._hurried |= any(batch.hurried for batch in traces.values())
+        self._tracing.note(overflowed=bool(overflowed), hurried=any(batch.hurried for batch in traces.values()))
         now = time.perf_counter() - run.began
         fresh, world = self._fresh_events(), run.world
         self._tuned = {node.name: run.nodes[node.name].knobs() for node in self.book.topology.nodes}
@@ -241,7 +225,7 @@ class Clock:
             live=frozenset(r.node for r in live),
             stopped=run.stopped,
             strikes=run.disturbances.strikes() if isinstance(run, Run) else (),
-            full=self.sampling == 1 and not overflowed and clock - self.book.journeys.interrupted > _SETTLED,
+            full=self._tracing.whole(clock) and not overflowed,
             rates={n: knobs["rate"] for n, knobs in self._tuned.items() if 0 < knobs.get("rate", 0) < math.inf},
             steered=bool(world.shut or world.speeds or world.speed < 1 or any(e.kind in _STEERING for e in fresh)),
             barred=run.connections.barred() if isinstance(run, Run) else {},
@@ -253,8 +237,7 @@ class Clock:
         flights = self.book.take(reading, retired, clock, round(run.began * 1e9))
         for recording in retired:
             recording.let_go()
-        self._counts, self._overflowed = second, self._overflowed or bool(overflowed) or self.book.let_go > self._let_go
-        self._let_go = self.book.let_go
+        self._counts = second
         events = (*self._events, *fresh)
         held = {passage.recording: passage for passage in run.world.held()}
         self._sequence += 1
@@ -269,8 +252,8 @@ class Clock:
             ),
             urls=run.endpoints.urls,
             flights=[*self._flights, *flights],
-            sampling=self.sampling,
-            cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self.sampling),
+            sampling=self._tracing.sampling,
+            cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self._tracing.sampling),
             events=events,
         )
         if look or run.stopped or now - self._looked >= _LOOK:
@@ -356,39 +339,6 @@ class Clock:
         self._events_seen += fresh
         kept = list(run.events)
         return tuple(islice(kept, max(0, len(kept) - fresh), None))
-
-    # --- tracing -------------------------------------------------------------------------------
-
-    def _adapt(self, counts: dict[Recording, Counts], *, again: bool) -> None:
-        """Trace every message while that is cheap, a sample above; or all, where that was asked for."""
-        total = sum(c.sent + c.received for c in counts.values())
-        crossings, self._total = max(0, total - self._total), total
-        # Rises at once, falls slowly: a burst must not switch it to and fro.
-        self._crossings = max(crossings, round(self._crossings * 0.7))
-        rich, self._run.rich = self._run.rich, self._crossings <= _FAST
-        if self._run.full:
-            if again:
-                self._run.report("note", "", "", "more messages came than could be traced: some hops are missing")
-                self.book.journeys.interrupted = time.perf_counter_ns()
-            if again or self._hurried or rich is not self._run.rich:
-                self._trace(on=True)
-            return
-        # Long enough for a message that is sent in it to be received in it, through what is queued now.
-        self._window = min(_WINDOW, _LEAST_WINDOW + 2 * self.book.longest_queue())
-        worked = self._crossings * (self._window / PERIOD if self._crossings > _FAST else 1)
-        mask = 0 if worked <= TRACES else 2 ** math.ceil(math.log2(worked / TRACES)) - 1
-        fast = self._crossings > _FAST
-        changed = mask != self._run.mask or (not fast) != self._run.tracing
-        self.sampling = (mask + 1) * (round(1 / _SHARE) if fast else 1)
-        self._run.mask = mask
-        if changed or (again and not fast):
-            self._trace(on=not fast)
-        if changed or again or fast:
-            self.book.journeys.interrupted = time.perf_counter_ns()
-
-    def _trace(self, *, on: bool) -> None:
-        self._run.tracing = on
-        self._run.apply()
 
 
 def _inproc(run: Runs) -> frozenset[str]:
