@@ -13,6 +13,8 @@ const COLUMNS = [
   ["p99", "All but one in a hundred latencies are below"],
 ];
 
+const SHORT = 8; // rows up to which all of them are shown; of more, those of links that carry nothing take too much room
+const SOON = 3000; // milliseconds in which a link may yet carry its first message
 const SELDOM = 4; // one set of figures in so many is written into a row that is out of sight,
 const MOST = 100; // and of the rows at most so many at once
 
@@ -21,7 +23,9 @@ function render({ model, el, signal }) {
   const known = new Map(); // rows by what they are of, so that one that stays keeps its place, its figures and the keyboard
   let rows = [], lit = null, kindsNow = [], turn = 0;
   const head = make("tr", {}, ...COLUMNS.map(([name, title]) => make("th", { scope: "col", title }, name)));
-  const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body);
+  const rest = make("button.zlab-unfold", { type: "button", "aria-expanded": "false", title: "Nothing has been sent by them so far" }, make("b", { "aria-hidden": "true" }, "▸"), make("span.zlab-soft"));
+  const foot = make("tfoot", { hidden: true }, make("tr", {}, make("th.zlab-link", { colSpan: COLUMNS.length, scope: "row" }, rest)));
+  const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body, foot);
   const panel = make("div.zlab-panel.zlab-ledger", {}, table);
   el.append(panel);
 
@@ -41,6 +45,7 @@ function render({ model, el, signal }) {
     const held = document.activeElement;
     body.replaceChildren(...rows.map((cells) => cells.row));
     if (held !== document.activeElement && body.contains(held)) held.focus({ preventScroll: true });
+    fold();
     // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
     const pairs = new Set(told.map(({ sender, receiver, part }) => `${node(sender)} ${node(receiver)} ${part}`));
     table.classList.toggle("zlab-plain", pairs.size === rows.length);
@@ -59,8 +64,31 @@ function render({ model, el, signal }) {
       th.append(unfolds);
     } else th.append(dots, ...name);
     const row = make("tr", {}, th, ...cells);
-    return Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null });
+    return Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null, carried: false });
   }
+
+  // Rows of links that have carried nothing so far are one line, which opens.
+  let soon = true, seen = [], silent = 0;
+  const waiting = setTimeout(() => { soon = false; fold(); }, SOON);
+  function fold() {
+    const none = soon || rows.length <= SHORT ? [] : rows.filter((cells) => !cells.carried), all = none.length === rows.length;
+    const open = rest.getAttribute("aria-expanded") === "true";
+    for (const cells of rows) {
+      const hidden = !cells.carried && !open && !all && none.length > 1;
+      if (cells.row.hidden !== hidden) cells.row.hidden = hidden;
+    }
+    seen = rows.filter(({ row }) => !row.hidden);
+    silent = all || none.length < 2 ? 0 : none.length;
+    if (foot.hidden !== !silent) foot.hidden = !silent;
+    write(rest.lastChild, `${count(silent)} links have carried nothing so far`);
+  }
+  rest.addEventListener("click", () => {
+    const open = rest.getAttribute("aria-expanded") === "false";
+    rest.setAttribute("aria-expanded", String(open));
+    write(rest.firstChild, open ? "▾" : "▸");
+    fold();
+    for (const cells of seen) show(cells);
+  });
 
   function toggle({ groups, unfolds }) {
     const on = unfolds.getAttribute("aria-expanded") === "false", others = model.get("opened").filter((name) => !groups.includes(name));
@@ -112,15 +140,18 @@ function render({ model, el, signal }) {
   let scrolled = 0, high = 330, each = 26;
   function showSeen() {
     const from = Math.floor(scrolled / each) - 3, to = (scrolled + high) / each + 3;
-    for (let i = Math.max(0, from); i < Math.min(rows.length, to); i++) show(rows[i]);
+    for (let i = Math.max(0, from); i < Math.min(seen.length, to); i++) show(seen[i]);
   }
   panel.addEventListener("scroll", () => { scrolled = panel.scrollTop; FRAMES.write(showSeen); }, { passive: true });
   const sizes = new ResizeObserver(() => {
-    [high, each] = [panel.clientHeight, Math.max(8, table.offsetHeight / (rows.length + 1))];
+    [high, each] = [panel.clientHeight, Math.max(8, table.offsetHeight / (seen.length + 1))];
   });
   for (const element of [panel, table]) sizes.observe(element);
 
-
+  // Whether anything has been sent, or should have been: what has once been shown stays.
+  function carries([expected, delivered, queued, dropped, lost, unaccounted]) {
+    return Boolean(expected || delivered || queued || unaccounted || sum(dropped) || sum(lost));
+  }
   const single = ({ links }) => (links.length > 1 ? "of several links it does not add up: open them" : "");
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
   function show(cells) {
@@ -150,7 +181,13 @@ function render({ model, el, signal }) {
     message(content, buffers) {
       if (buffers[1]) lay(json(buffers[1]));
       kindsNow = content.kinds;
-      json(buffers[0]).forEach((figures, i) => { rows[i].figures = figures; });
+      if (content.at > SOON / 1000) soon = false;
+      let first = false;
+      json(buffers[0]).forEach((figures, i) => {
+        rows[i].figures = figures;
+        if (!rows[i].carried && carries(figures)) { rows[i].carried = true; first = true; }
+      });
+      if (first || content.t === "full") fold();
       showSeen();
       const share = content.t === "full" ? rows.length : Math.min(MOST, Math.ceil(rows.length / SELDOM));
       for (let k = 0; k < share; k++) show(rows[turn++ % rows.length]);
@@ -158,6 +195,7 @@ function render({ model, el, signal }) {
     lost() { el.classList.add("zlab-lost"); },
   });
   return () => {
+    clearTimeout(waiting);
     unfollow();
     sizes.disconnect();
     wire.dispose();

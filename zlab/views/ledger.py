@@ -54,7 +54,7 @@ class Ledger(View):
         """What the rows are, and all their figures."""
         self._last = self._figures(snapshot)
         named = [asdict(row) for row in self._rows]
-        return {"kinds": list(snapshot.kinds)}, [self._last, _packed(named)]
+        return {"kinds": list(snapshot.kinds), "at": snapshot.at}, [self._last, _packed(named)]
 
     def tick(self, snapshot: Snapshot) -> tuple[dict[str, Any], Sequence[bytes]] | None:
         """All figures, when one has changed."""
