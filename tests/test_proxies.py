@@ -354,3 +354,73 @@ def test_what_matches_is_counted_once_whether_the_proxy_runs_in_c_or_past_the_ga
         assert lab.ledger().loc[BEHIND, "expected"] == 2000
         assert lab.ledger().loc["forwarder.backend → all.inbox", "expected"] == 3000
         assert (lab.ledger()["unaccounted"] == 0).all()
+
+
+def test_what_libzmqs_own_proxy_publishes_is_an_interval_until_all_of_it_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zlab.probe.proxy.COUNTED", False)
+    go, read = threading.Event(), threading.Event()
+    with leaving_nothing(), zlab.run(news([b"a", b"b", b"ab"] * 100, go, read, sndhwm=5), transport="inproc") as lab:
+        lab.wait_ready(timeout=LIMIT / 1000)
+        go.set()
+        eventually(lambda: lab.sockets().loc["forwarder.backend", "sent"] == 300)
+        read.set()
+        eventually(lambda: lab.ledger().loc[BEHIND, "delivered"] == 10)
+        row, every = lab.ledger().loc[BEHIND], lab.ledger().loc["forwarder.backend → all.inbox"]
+        # 190 were dropped and 100 filtered, and nobody has seen either.
+        assert (row["expected"], row["queued"], row["unaccounted"], row["uncertain"]) == (10, 0, 0, 290)
+        # Of what somebody has asked for who has had it all, nothing can be missing.
+        assert every["uncertain"] == 300 - every["delivered"]
+    assert (lab.ledger()["uncertain"] == [0, 300 - every["delivered"], 290]).all()
+
+
+def test_a_proxy_that_is_captured_by_a_socket_that_nobody_watches_makes_an_interval_of_what_it_publishes() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with leaving_nothing(), zmq.Context() as elsewhere, zlab.watch(context) as lab, elsewhere.socket(zmq.PUB) as copies:
+        front, back, publisher = context.socket(zmq.XSUB), context.socket(zmq.XPUB), context.socket(zmq.PUB)
+        asks, asks_for_all = context.socket(zmq.SUB), context.socket(zmq.SUB)
+        front.bind("inproc://front")
+        back.bind("inproc://back")
+        publisher.connect("inproc://front")
+        for each, prefix in ((asks, b"a"), (asks_for_all, b"")):
+            each.rcvtimeo = LIMIT
+            each.connect("inproc://back")
+            each.subscribe(prefix)
+
+        def forward() -> None:
+            with suppress(zmq.ContextTerminated):
+                zmq.proxy(front, back, copies)
+            front.close(0)
+            back.close(0)
+
+        forwarding = threading.Thread(target=forward, name="forwarding", daemon=True)
+        forwarding.start()
+        eventually(lambda: lab.sockets()["type"].isin(["XPUB", "SUB"]).sum() >= 3)
+        came: list[bytes] = []
+        poller = zmq.Poller()
+        poller.register(asks_for_all, zmq.POLLIN)
+        while not came:  # until the subscriptions have arrived
+            publisher.send(b"a")
+            if poller.poll(20):
+                came.append(asks_for_all.recv())
+        for _ in range(20):
+            publisher.send(b"b")
+        while came[-20:] != [b"b"] * 20:
+            came.append(asks_for_all.recv())
+
+        def is_an_interval() -> bool:
+            with suppress(zmq.Again):
+                while True:
+                    asks.recv(zmq.NOBLOCK)
+            table, sockets = lab.ledger().query("endpoint == 'inproc://back'"), lab.sockets()
+            sent = sockets.query("type == 'XPUB'")["sent"].sum()
+            told = sorted(zip(table["delivered"], table["uncertain"], strict=True))
+            return bool(told == sorted((n, sent - n) for n in sockets.query("type == 'SUB'")["received"]))
+
+        eventually(is_an_interval)
+        assert lab.ledger()["uncertain"].max() >= 20
+        for each in (publisher, asks, asks_for_all):
+            each.close(0)
+        context.term()
+        forwarding.join(10)

@@ -282,6 +282,8 @@ class Forwarded:
     """Tells the proxy to move nothing more, because it is to end; `read` then gives what it has moved in all."""
     asked: Callable[[Asked], None]
     """Tells the proxy what is asked for of this side; where it can, it counts what matches."""
+    sees: bool
+    """Whether it can: libzmq's own loop tells of frames and bytes, and of no message what it is."""
 
 
 @dataclass(slots=True, eq=False)

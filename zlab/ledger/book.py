@@ -13,7 +13,7 @@ from zlab.ledger.barred import of_barred
 from zlab.ledger.crossed import Crossed
 from zlab.ledger.exchange import Row, split
 from zlab.ledger.figures import Figures
-from zlab.ledger.forwarding import through_proxies
+from zlab.ledger.forwarding import bounded, through_proxies
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies
@@ -85,6 +85,7 @@ class Book:
         relays = {link.source for link in topology.links} & {link.target for link in topology.links}
         self.proxied: dict[str, str] = {}
         """Each socket that a proxy serves, and the one at its other side."""
+        self._unmatched: set[str] = set()  # those of them of whose messages nobody sees what they match
         self.kinds = Kinds(self._specs)
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
@@ -321,7 +322,7 @@ class Book:
             return self._strange_row(link)
         if self._specs[link.receiver].type is SocketType.XSUB:
             return self._subscribers.upstreams.row(link, self.topology.links, self._second, stopped=stopped)
-        return self._subscribers.row(
+        row = self._subscribers.row(
             link,
             alone=self._is_alone(link.receiver),
             capacity=self._capacities[index],
@@ -329,6 +330,7 @@ class Book:
             holds=self._holds(link.sender, link.receiver, index),
             stopped=stopped,
         )
+        return bounded(row, link, self.proxied, self._unmatched, self.topology.links, self._second)
 
     def _is_alone(self, subscriber: str) -> bool:
         return self._publishers[subscriber] == 1
@@ -398,6 +400,8 @@ class Book:
                 partner = recording.forwarded.partner.name
                 if partner in self._specs:
                     self.proxied[recording.name] = partner
+            if recording.forwarded is not None and not recording.forwarded.sees and recording.name in self.proxied:
+                self._unmatched.add(recording.name)
         for front, back in self.proxied.items():
             before = {link.sender for link in self.topology.links if link.receiver == front}
             for link in self.topology.links:

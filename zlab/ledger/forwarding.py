@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from zlab.ledger.exchange import Row
     from zlab.recording import Counts
     from zlab.topology import Link
 
@@ -63,6 +65,38 @@ def _in_order(proxied: Mapping[str, str], links: Iterable[Link]) -> list[str]:
         counted = {proxied[near] for near in order}
         order.append(next((near for near in waiting if feeds[near] <= counted), waiting[0]))
     return order
+
+
+def bounded(
+    row: Row,
+    link: Link,
+    proxied: Mapping[str, str],
+    unmatched: Collection[str],
+    links: Iterable[Link],
+    totals: Mapping[str, Counts],
+) -> Row:
+    """Say how much more a subscriber may have been promised by proxies whose messages nobody compares with its wishes.
+
+    Args:
+        row: what is known of a link to it.
+        link: which.
+        proxied: each socket that a proxy serves, and the one at its other side.
+        unmatched: those of them of which that is so.
+        links: those of the topology.
+        totals: counts by socket, those of proxies in messages too.
+    """
+    facing = {each.sender for each in links if each.receiver == link.receiver} if unmatched else set()
+    passed = sum(_most_passed(far, proxied[far], links, totals) for far in facing.intersection(unmatched))
+    if not passed:
+        return row
+    # Of several publishers, what has come of one may be another's.
+    return replace(row, uncertain=max(row.uncertain, passed - row.delivered if len(facing) == 1 else passed))
+
+
+def _most_passed(far: str, near: str, links: Iterable[Link], totals: Mapping[str, Counts]) -> int:
+    """How many messages a proxy has sent at the most, from the one socket by the other."""
+    counts = totals[far]
+    return counts.sent if whole(totals[link.sender] for link in links if link.receiver == near) else counts.sent_frames
 
 
 def whole(senders: Iterable[Counts]) -> bool:

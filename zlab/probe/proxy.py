@@ -73,7 +73,7 @@ def _pass_on(
         front.meter.thread = back.meter.thread = get_ident()
         for near, far, read in ((front, back, loop.front), (back, front, loop.back)):
             asked = partial(loop.asked, forth=near is back)
-            near.forwarded = Forwarded(far, read, loop.close, loop.turn, loop.unseen, loop.hold, asked)
+            near.forwarded = Forwarded(far, read, loop.close, loop.turn, loop.unseen, loop.hold, asked, alone)
         begins()
         ends = {frontend: backend, backend: frontend}
         while True:
