@@ -2,10 +2,10 @@
 
 from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observe_new, observer_of, unobserve
 from zlab.probe.cost import MessageCost, message_cost
+from zlab.probe.gated import Gate
 from zlab.probe.keys import identify, key_of
 from zlab.probe.proxy import install_proxy
 from zlab.probe.socket import ProbedSocket, probe, unprobe
-from zlab.probe.tap import Gate
 from zlab.probe.waiting import NOWHERE, Wait, blocked_in, under_way
 
 __all__ = [

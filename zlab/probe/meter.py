@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from errno import EAGAIN, EHOSTUNREACH
 from typing import Any
 
 from zlab.probe.source import stale
+
+REFUSALS = frozenset({EAGAIN, EHOSTUNREACH})
+"""What libzmq says when it refuses a message."""
 
 
 class PlainMeter:
@@ -24,6 +28,7 @@ class PlainMeter:
     """Frames that had another behind them."""
     sent_bytes: int
     refused: int
+    """Messages that libzmq refused."""
     swallowed: int
     """Messages that a fault let go no further, though ``send`` returned."""
     copied: int

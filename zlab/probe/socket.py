@@ -9,7 +9,7 @@ import zmq
 from zlab.probe.tap import Tap, tap
 
 if TYPE_CHECKING:
-    from zlab.probe.tap import Gate
+    from zlab.probe.gated import Gate
     from zlab.recording import Recording
     from zlab.recordings import Recordings
 

@@ -3,13 +3,11 @@
 pyzmq's own ``Socket.send`` is Python over the compiled ``zmq.backend.Socket.send``. The functions
 here take its place and call the compiled method straight. The common message passes through
 compiled code (`_fast.c`) where that could be built; what is here does all of that too, and
-everything else: gates, the user's key, frames, buffers.
+everything else: the user's key, frames, buffers, and gates, past which `gated.py` sends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from errno import EAGAIN, EHOSTUNREACH
 from functools import update_wrapper
 from threading import get_ident
 from time import perf_counter_ns
@@ -18,24 +16,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import zmq
 from zmq.backend import Socket as BackendSocket
 
+from zlab.probe.gated import Frame, Gate, GatedSend
 from zlab.probe.keys import identify, key_of, key_of_any
-from zlab.probe.meter import COMPILED, Meter
+from zlab.probe.meter import COMPILED, REFUSALS, Meter
+from zlab.probe.parts import kept, shown, size_of
 from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Trace
 from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zlab.recordings import Recordings
-
-Gate = Callable[[Direction, Sequence[Any]], int]
-"""Called while the socket is gated, before a message is sent and after it was received, with its frames.
-
-It returns when the message may pass, and how often: 1, or of one that is sent 0 (it goes no further) or more.
-"""
 
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.SocketType[each] for each in PUBLISHERS}
 _BY_TURNS = {zmq.REQ, zmq.REP}
-_REFUSALS = {EAGAIN, EHOSTUNREACH}
 _SENDING, _RECEIVING = 1, 2
 
 
@@ -60,7 +55,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         gate: called for each message while the socket is gated.
         retries: whether a refusal is none that the program hears of, as with asyncio.
     """
-    refusals = set() if retries else _REFUSALS
+    refusals = frozenset[int]() if retries else REFUSALS
     raw_send: Callable[..., Any] = BackendSocket.send
     raw_recv: Callable[..., Any] = BackendSocket.recv
     raw_recv_into: Callable[..., Any] = getattr(BackendSocket, "recv_into", _missing)
@@ -69,7 +64,6 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     named = recordings.key is not None  # whether the user names what makes a message itself
     parts_sent: list[Any] = []  # of a message that is looked at closely
     parts_received: list[Any] = []
-    held: list[tuple[Any, int, bool, bool]] = []  # frames that wait for the last one of their message, at a gate
     complained = gated = rich = False
     noted = 0  # when send was called for the message that was written down last
     publishes = socket_type in _PUBLISHERS
@@ -148,78 +142,27 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         meter.thread = get_ident()
         if not isinstance(flags, int):
             return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
-        if gated or held:
-            return gated_send(self, data, flags, copy, track, routing_id, group)
+        # Where `first` is known, the message began before the gate shut.
+        if (gated or held) and meter.first is None and routing_id is None and group is None:
+            return gated_send(self, data, flags, copy, track)
         return counted_send(self, data, flags, copy, track, routing_id, group)
 
-    def gated_send(
-        self: Any, data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None
-    ) -> Any:
-        """Hold the frames of a message until it is whole, then let it pass as often as the gate says."""
-        if meter.first is not None or routing_id is not None or group is not None:
-            return counted_send(self, data, flags, copy, track, routing_id, group)  # it began before the gate shut
-        try:
-            _size(data)
-        except TypeError:
-            return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
-        held.append((data, flags, copy, track))
-        if flags & zmq.SNDMORE:
-            meter.fast = False
-            return None
-        frames = tuple(held)
-        held.clear()
-        settle()
-        times = gate(Direction.SEND, [frame[0] for frame in frames])
-        result = None
-        if times == 0:
-            for frame, frame_flags, _, _ in frames:
-                count_frame(_size(frame), more=bool(frame_flags & zmq.SNDMORE))
-            meter.swallowed += 1
-            note_befallen(frames, times)
-            return None
-        for frame in frames:
-            result = counted_send(self, *frame, None, None)
-        for time in range(1, times):
-            again(self, frames, time + 1)
-        return result
-
-    def again(self: Any, frames: tuple[tuple[Any, int, bool, bool], ...], time: int) -> None:
-        """Send once more what the program sent once; where there is no room for it, it is not."""
-        try:
-            for frame, frame_flags, _, _ in frames:
-                raw_send(self, frame, frame_flags | zmq.NOBLOCK)
-        except zmq.ZMQError as error:
-            if error.errno not in _REFUSALS:
-                raise
-            return
-        meter.copied += 1
-        if publishes:
-            match(bytes(frames[0][0]))
-        note_befallen(frames, time)
-
-    def note_befallen(frames: tuple[tuple[Any, int, bool, bool], ...], times: int) -> None:
+    def befallen(frames: tuple[Frame, ...], times: int) -> None:
         """Write down a message that a fault let go no further, or sent once more."""
+        first = bytes(frames[0].data) if publishes else None
+        if times and first is not None:
+            match(first)
         if not meter.tracing:
             return
         done = perf_counter_ns()
-        sizes = [_size(data) for data, *_ in frames]
+        sizes = [size_of(frame.data) for frame in frames]
         if named or rich:
-            parts_sent.extend(
-                bytes(data) if named or size <= SHOWN else _part(data)
-                for (data, *_), size in zip(frames, sizes, strict=True)
-            )
-        key = identified(parts_sent) if named else key_of_any(frames[-1][0])
+            parts_sent.extend(kept(frame.data, size, whole=named) for frame, size in zip(frames, sizes, strict=True))
+        key = identified(parts_sent) if named else key_of_any(frames[-1].data)
         if not key & meter.mask:
             began = noted if times else done  # it was one call of send: so they are never taken apart
-            note(began, done, key, sum(sizes), bytes(frames[0][0]) if publishes else None, times)
+            note(began, done, key, sum(sizes), first, times)
         parts_sent.clear()
-
-    def count_frame(size: int, *, more: bool) -> None:
-        meter.sent_bytes += size
-        if more:
-            meter.more_sent += 1
-        else:
-            meter.sent += 1
 
     def counted_send(
         self: Any, data: Any, flags: int, copy: bool, track: bool, routing_id: int | None, group: str | None
@@ -230,7 +173,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             meter.announced = True
         body = data if type(data) is bytes else None
         try:
-            size = _size(data)
+            size = size_of(data)
         except TypeError:
             return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
         late: BaseException | None = None
@@ -257,10 +200,14 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             meter.inside = 0
             if not done:
                 meter.entered = 0
-        count_frame(size, more=has_more)
+        meter.sent_bytes += size
+        if has_more:
+            meter.more_sent += 1
+        else:
+            meter.sent += 1
         meter.size_sent += size
         if named or rich:
-            parts_sent.append(body if body is not None else bytes(data) if named or size <= SHOWN else _part(data))
+            parts_sent.append(kept(data, size, whole=named))
         if late is not None:  # `done` was not reached: nobody waits for it to be written down
             raise late
         if meter.first is None and (publishes or has_more):
@@ -289,7 +236,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             return
         head = b"" if first is None else first[:SHOWN]
         matched = () if first is None else tuple((f, f.matched) for f in recording.filters if f.wants(first))
-        frames = tuple(_shown(part) for part in parts_sent)
+        frames = tuple(shown(part) for part in parts_sent)
         trace.append(Trace(began, Direction.SEND, meter.sent, key, size, head, matched, done, frames, times))
 
     # --- receiving -----------------------------------------------------------------------------
@@ -321,9 +268,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         more = meter.more = meter.asking and bool(raw_get(self, zmq.RCVMORE) if copy else data.more)
         meter.size_received += size
         if named or rich or gated:
-            parts_received.append(
-                data if type(data) is bytes else bytes(data) if named or size <= SHOWN else _part(data)
-            )
+            parts_received.append(kept(data, size, whole=named))
         if gated and not more:
             gate(Direction.RECV, parts_received)
         meter.received_bytes += size
@@ -431,6 +376,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             recording.forwarded.asked(asked)
         settle()
 
+    gated_send = GatedSend(meter, gate, counted_send, settle, befallen)
+    held = gated_send.held
     recording.counts, recording.watch, recording.ask, recording.tell = counts, watch, ask, asked_for
     recording.meter = meter
     meter.note = note
@@ -465,17 +412,3 @@ def _came_after(error: BaseException) -> bool:
     Python raises it at the call either way; raised within, it carries the frames of pyzmq.
     """
     return error.__traceback__ is not None and error.__traceback__.tb_next is None
-
-
-def _size(data: Any) -> int:
-    return len(data) if isinstance(data, (bytes, zmq.Frame)) else memoryview(data).nbytes
-
-
-def _part(data: Any) -> bytes:
-    """The beginning of what is too large to be copied for a look."""
-    view = memoryview(data)
-    return bytes(view.cast("B")[:SHOWN]) if view.c_contiguous else b""
-
-
-def _shown(part: bytes) -> bytes:
-    return part if len(part) <= SHOWN else part[:SHOWN]
