@@ -22,15 +22,15 @@ pytestmark = pytest.mark.browser
 
 LAB = """
 import zlab
-lab = zlab.run(zlab.patterns.pipeline(workers=40, rate=40, seconds=0.001))
+lab = zlab.run(zlab.patterns.pipeline(workers=80, rate=80, seconds=0.001))
 lab
 """
-GROUP = "worker-1…40"
+GROUP = "worker-1…80"
 
 
 @pytest.fixture(scope="module")
 def seen(chromium: Browser) -> Iterator[Visit]:
-    """One notebook with a lab of 42 nodes; each test leaves it as it found it."""
+    """One notebook with a lab of 82 nodes; each test leaves it as it found it."""
     with clean_environment() as clean:
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LAB)], metadata=kernel)
@@ -55,14 +55,38 @@ def _rows(seen: Visit) -> Locator:
     return seen.page.get_by_role("table", name="Ledger").locator("tbody tr")
 
 
+def _part(seen: Visit, sender: str, receiver: str) -> Locator:
+    return _rows(seen).filter(has=seen.page.locator(f'th[title^="{sender}."][title*="→ {receiver}."]'))
+
+
+def _look_through_all_rows(seen: Visit) -> None:
+    """Of 162 rows those near what is in sight are on the page; the keyboard's are always."""
+    table, panel = seen.page.get_by_role("table", name="Ledger"), seen.page.locator(".zlab-ledger")
+    expect(table).to_have_attribute("aria-rowcount", "163")
+    assert _rows(seen).count() < 60
+    last = _part(seen, "worker-80", "sink")
+    expect(last).not_to_be_attached()
+    high = panel.evaluate("panel => panel.scrollHeight")
+    panel.evaluate("panel => { panel.scrollTop = panel.scrollHeight; }")
+    expect(last).to_be_in_viewport()
+    expect(last).to_have_attribute("aria-rowindex", "163")
+    assert _rows(seen).count() < 60
+    assert panel.evaluate("panel => panel.scrollHeight") == pytest.approx(high, abs=60)
+    expect(last.locator("td").nth(1)).to_have_text(re.compile(r"^[1-9]"))  # it goes on being counted
+    expect(table.get_by_role("button")).to_have_count(2)
+    table.get_by_role("button").nth(1).focus()  # the browser scrolls to it
+    expect(_part(seen, "worker-1", "sink")).to_be_in_viewport()
+    expect(last).not_to_be_attached()
+
+
 def test_a_group_opens_in_the_graph_and_in_the_ledger_alike_and_closes(seen: Visit) -> None:
     group = seen.node(GROUP)
-    expect(group).to_have_attribute("aria-label", re.compile("group of 40 nodes, .*"))
+    expect(group).to_have_attribute("aria-label", re.compile("group of 80 nodes, .*"))
     expect(_rows(seen)).to_have_count(2)
     group.focus()
     seen.page.keyboard.press("Enter")
     expect(seen.node("worker-17")).to_be_attached()
-    expect(_rows(seen)).to_have_count(82)
+    expect(_part(seen, "ventilator", "worker-1")).to_be_attached()
     seen.node("worker-17").focus()
     seen.page.keyboard.press("Escape")
     expect(group).to_be_attached()
@@ -72,8 +96,9 @@ def test_a_group_opens_in_the_graph_and_in_the_ledger_alike_and_closes(seen: Vis
     unfold.click()
     expect(unfold).to_have_attribute("aria-expanded", "true")
     expect(seen.node("worker-17")).to_be_attached()
-    seen.until(lambda: sum(seen.ledger()[1:41]) > 0)
+    seen.until(lambda: sum(seen.ledger()[1:17]) > 0)
     seen.keep("opened")
+    _look_through_all_rows(seen)
     seen.page.get_by_role("button", name=re.compile("close this group")).click()
     expect(unfold).to_have_attribute("aria-expanded", "false")
 
@@ -120,12 +145,12 @@ def test_a_link_is_paused_steps_and_resumes_by_button_and_by_key(seen: Visit) ->
 def test_the_sum_of_a_closed_groups_links_is_told_by_mouse_and_by_key(seen: Visit) -> None:
     panel = seen.page.get_by_role("dialog", name=f"ventilator → {GROUP}")
     figures = panel.get_by_role("group", name="Figures")
-    lane = seen.page.get_by_role("button", name=re.compile(f"^40 links, ventilator → {GROUP}"))
+    lane = seen.page.get_by_role("button", name=re.compile(f"^80 links, ventilator → {GROUP}"))
     seen.node("ventilator").focus()
     seen.page.keyboard.press("ArrowRight")
     expect(lane).to_be_focused()
     seen.page.keyboard.press("Enter")
-    expect(figures).to_contain_text("40 links over tasks")
+    expect(figures).to_contain_text("80 links over tasks")
     told = lambda: int(re.search(r"delivered([\d,]+)", figures.text_content())[1].replace(",", ""))  # noqa: E731
     first = told()
     seen.until(lambda: told() > first)  # it goes on while it is looked at
@@ -139,7 +164,7 @@ def test_the_sum_of_a_closed_groups_links_is_told_by_mouse_and_by_key(seen: Visi
 
     box = lane.bounding_box()
     seen.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(figures).to_contain_text("40 links over tasks")
+    expect(figures).to_contain_text("80 links over tasks")
     panel.get_by_role("combobox", name="One of these links").select_option("ventilator.tasks → worker-7.tasks")
     expect(panel).to_be_hidden()
     one = seen.page.get_by_role("dialog", name="ventilator", exact=True)

@@ -15,8 +15,7 @@ const COLUMNS = [
 
 const SHORT = 8; // rows up to which all of them are shown; of more, those of links that carry nothing take too much room
 const SOON = 3000; // milliseconds in which a link may yet carry its first message
-const SELDOM = 4; // one set of figures in so many is written into a row that is out of sight,
-const MOST = 100; // and of the rows at most so many at once
+const SELDOM = 4; // one set of figures in so many is written into a row that is out of sight
 
 function render({ model, el, signal }) {
   const body = make("tbody");
@@ -28,6 +27,7 @@ function render({ model, el, signal }) {
   const table = make("table", { "aria-label": "Ledger" }, make("thead", {}, head), body, foot);
   const panel = make("div.zlab-panel.zlab-ledger", {}, table);
   el.append(panel);
+  const sight = new Sight(panel, table, body, show);
 
   // A row is a link, or many of them until their group is opened, here or in the graph.
   function lay(told) {
@@ -42,9 +42,7 @@ function render({ model, el, signal }) {
       }
       return cells;
     });
-    const held = document.activeElement;
-    body.replaceChildren(...rows.map((cells) => cells.row));
-    if (held !== document.activeElement && body.contains(held)) held.focus({ preventScroll: true });
+    seen = [];
     fold();
     // Where the nodes alone tell the links apart, a narrow ledger leaves the sockets' names out.
     const pairs = new Set(told.map(({ sender, receiver, part }) => `${node(sender)} ${node(receiver)} ${part}`));
@@ -64,7 +62,7 @@ function render({ model, el, signal }) {
       th.append(unfolds);
     } else th.append(dots, ...name);
     const row = make("tr", {}, th, ...cells);
-    return Object.assign(cells, { row, dots, unfolds, kinds: "", figures: null, carried: false });
+    return Object.assign(cells, { row, dots, unfolds, stays: unfolds !== null, kinds: "", figures: null, carried: false });
   }
 
   // Rows of links that have carried nothing so far are one line, which opens.
@@ -72,12 +70,12 @@ function render({ model, el, signal }) {
   const waiting = setTimeout(() => { soon = false; fold(); }, SOON);
   function fold() {
     const none = soon || rows.length <= SHORT ? [] : rows.filter((cells) => !cells.carried), all = none.length === rows.length;
-    const open = rest.getAttribute("aria-expanded") === "true";
-    for (const cells of rows) {
-      const hidden = !cells.carried && !open && !all && none.length > 1;
-      if (cells.row.hidden !== hidden) cells.row.hidden = hidden;
+    const open = rest.getAttribute("aria-expanded") === "true" || all || none.length < 2;
+    const shown = open ? rows : rows.filter((cells) => cells.carried);
+    if (shown.length !== seen.length || shown.some((cells, i) => cells !== seen[i])) {
+      seen = shown;
+      sight.lay(seen);
     }
-    seen = rows.filter(({ row }) => !row.hidden);
     silent = all || none.length < 2 ? 0 : none.length;
     if (foot.hidden !== !silent) foot.hidden = !silent;
     write(rest.lastChild, `${count(silent)} links have carried nothing so far`);
@@ -87,7 +85,7 @@ function render({ model, el, signal }) {
     rest.setAttribute("aria-expanded", String(open));
     write(rest.firstChild, open ? "▾" : "▸");
     fold();
-    for (const cells of seen) show(cells);
+    for (const cells of sight.seen()) show(cells);
   });
 
   function toggle({ groups, unfolds }) {
@@ -98,17 +96,15 @@ function render({ model, el, signal }) {
 
   // The journey of a message that is followed: the links by which it went.
   function light() {
-    let first = null;
-    for (const { row, links } of rows) {
-      const on = Boolean(lit && links.some((i) => lit.has(i)));
+    let first = -1;
+    rows.forEach((cells) => {
+      const { row, links } = cells, on = Boolean(lit && links.some((link) => lit.has(link)));
       row.classList.toggle("zlab-lit", on);
       if (on) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
-      if (on) first ??= row;
-    }
-    if (!first) return;
-    const top = first.offsetTop - head.offsetHeight, below = first.offsetTop + first.offsetHeight;
-    if (top < panel.scrollTop || below > panel.scrollTop + panel.clientHeight) panel.scrollTop = top - 8; // the page stays where it is
+      if (on && first < 0) first = seen.indexOf(cells);
+    });
+    if (first >= 0) sight.reveal(first);
   }
   const unfollow = onFollow(el, (hops) => {
     if (hops === undefined) return; // it goes on
@@ -134,19 +130,6 @@ function render({ model, el, signal }) {
     wide[i] = text.length;
     head.children[i + 1].style.minWidth = 1.06 * text.length + "ch"; // its letters are smaller than the figures
   }
-
-  // What a row out of sight tells is brought up to date as it comes into sight, and now and then: each text that changes
-  // costs a layout. The figures of the panel are kept, for to ask for them would cost one too.
-  let scrolled = 0, high = 330, each = 26;
-  function showSeen() {
-    const from = Math.floor(scrolled / each) - 3, to = (scrolled + high) / each + 3;
-    for (let i = Math.max(0, from); i < Math.min(seen.length, to); i++) show(seen[i]);
-  }
-  panel.addEventListener("scroll", () => { scrolled = panel.scrollTop; FRAMES.write(showSeen); }, { passive: true });
-  const sizes = new ResizeObserver(() => {
-    [high, each] = [panel.clientHeight, Math.max(8, table.offsetHeight / (seen.length + 1))];
-  });
-  for (const element of [panel, table]) sizes.observe(element);
 
   // Whether anything has been sent, or should have been: what has once been shown stays.
   function carries([expected, delivered, queued, dropped, lost, unaccounted]) {
@@ -188,16 +171,21 @@ function render({ model, el, signal }) {
         if (!rows[i].carried && carries(figures)) { rows[i].carried = true; first = true; }
       });
       if (first || content.t === "full") fold();
-      showSeen();
-      const share = content.t === "full" ? rows.length : Math.min(MOST, Math.ceil(rows.length / SELDOM));
-      for (let k = 0; k < share; k++) show(rows[turn++ % rows.length]);
+      // Each text that changes costs a layout: a row out of sight is written now and then, and one that is not on the
+      // page once it comes there.
+      for (const cells of sight.seen()) show(cells);
+      const share = content.t === "full" ? rows.length : Math.ceil(rows.length / SELDOM);
+      for (let k = 0; k < share; k++) {
+        turn = (turn + 1) % rows.length;
+        if (rows[turn].row.isConnected) show(rows[turn]);
+      }
     },
     lost() { el.classList.add("zlab-lost"); },
   });
   return () => {
     clearTimeout(waiting);
     unfollow();
-    sizes.disconnect();
+    sight.dispose();
     wire.dispose();
   };
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Ledger(View):
     """Where the messages of each link are; of a large lab, of each lane, until its group is opened."""
 
-    _esm = script("ledger.js")
+    _esm = script("sight.js", "ledger.js")
     fixed = True
 
     links: Any = traitlets.List().tag(sync=True)
