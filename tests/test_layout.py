@@ -7,8 +7,8 @@ import re
 import pytest
 
 import zlab
-from zlab.views.folding import whole
-from zlab.views.lanes import lanes, names
+from zlab.views.folding import folded, whole
+from zlab.views.lanes import lanes, names, places_of_sums
 from zlab.views.layout import cards
 from zlab.views.picture import svg
 
@@ -69,6 +69,16 @@ def test_the_name_of_an_endpoint_stands_on_no_lane_and_no_card(name):
         assert not any(abs(x - c.x) < c.width / 2 + 30 and abs(y - c.y) < c.height / 2 for c in placed.values())
         passing = [py for lane in drawn for px, py in (lane.at(i / 40) for i in range(41)) if abs(px - x) < 30]
         assert all(abs(py - y) > 9 for py in passing)
+
+
+def test_the_sum_of_many_links_stands_on_no_lane_and_on_no_other():
+    drawing = folded(zlab.patterns.broker(clients=120, workers=78))
+    drawn = lanes(drawing, cards(drawing))
+    sums = list(places_of_sums(drawing, drawn).values())
+    assert len(sums) == len(drawing.bundles) == 4
+    for i, (x, y) in enumerate(sums):
+        assert all(abs(lane.at(0.5)[1] - y) > 9 for lane in drawn if abs(lane.at(0.5)[0] - x) < 60)
+        assert all(abs(ox - x) > 100 or abs(oy - y) > 20 for ox, oy in sums[:i])
 
 
 def test_of_two_equals_the_one_named_first_stands_at_the_left():

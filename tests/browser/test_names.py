@@ -29,7 +29,8 @@ _SETTLED = """([graph, width]) => {
     const names = scene.names.map(({ name, x, y }) => ({
         name, x: camera.x + x * camera.scale, y: camera.y + y * camera.scale, half: g.measureText(name).width / 2,
     }));
-    return { names, cards: scene.boxes.map((box) => camera.place(box)), height: camera.height, low: camera.low };
+    const sums = scene.lanes.filter(({ sum }) => sum).map(({ points, sum }) => [points[32], points[33] + sum * SUM]);
+    return { names, sums, cards: scene.boxes.map((box) => camera.place(box)), height: camera.height, low: camera.low };
 }"""
 
 
@@ -62,3 +63,13 @@ def test_all_names_of_endpoints_are_seen_whole(page: Page, width: int) -> None:
                 and card["top"] < one["y"] < card["top"] + card["height"]
                 for card in told["cards"]
             ), (name, one)
+
+
+def test_the_sum_of_many_links_stands_on_no_lane_and_on_no_other(page: Page) -> None:
+    topology = zlab.patterns.broker(clients=120, workers=78)
+    told = page.evaluate(_SETTLED, [json.loads(json.dumps(graph(topology))), 1090])
+    sums = told["sums"]
+    assert len(sums) == 4
+    for i, (x, y) in enumerate(sums):
+        assert all(abs(ox - x) > 100 or abs(oy - y) > 40 for ox, oy in sums[:i]), "both lanes are between them"
+    assert len(told["names"]) == 2

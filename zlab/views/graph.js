@@ -3,7 +3,7 @@
 const SLOT = 13;
 const STEPS_OF_LANE = 32; // from its beginning to its end
 const TRACK = 2 * (STEPS_OF_LANE + 1); // numbers that tell where it runs
-const SUM = 15; // how far above its lane a sum stands
+const SUM = 15; // how far from its lane a sum stands
 const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif";
 
 // The curves of all links, from the boxes as they stand now: lanes.py does the same for the still picture.
@@ -42,7 +42,7 @@ function layLanes(graph, boxes) {
     const step = Math.min(SLOT, (boxes[node].h - 14) / slots.length);
     slots.forEach(([, , i, role], k) => { height[i][role] = (k - (slots.length - 1) / 2) * step; });
   }
-  return graph.links.map((link, i) => {
+  const lanes = graph.links.map((link, i) => {
     const a = boxes[link.source], b = boxes[link.target], [left, right] = sides[i];
     const x0 = a.x + left * a.w / 2, y0 = a.y + height[i][0];
     const x3 = b.x + right * b.w / 2, y3 = b.y + height[i][1];
@@ -63,8 +63,20 @@ function layLanes(graph, boxes) {
       points[2 * k] = raw[j][1];
       points[2 * k + 1] = raw[j][2];
     }
-    return { ...lane, points, length, left: left_, right: right_, top, bottom };
+    return { ...lane, points, length, left: left_, right: right_, top, bottom, sum: 0 };
   });
+  lanes.forEach((lane, i) => { if (graph.links[i].links?.length > 1) lane.sum = sideOfSum(lanes, lane); });
+  return lanes;
+}
+
+// Where the sum of a lane stands: above it, -1, or beneath it, 1, where no other lane is; 0 is nowhere.
+function sideOfSum(lanes, { points }) {
+  const [x, y] = [points[32], points[33]];
+  const near = (side) => lanes.some(({ points: p }) => {
+    const away = side * (p[33] - y);
+    return away > 0 && away < 2 * SUM && Math.abs(p[32] - x) < 60;
+  });
+  return near(-1) ? (near(1) ? 0 : 1) : -1;
 }
 
 // The points of all lanes one after the other, in pixels: x = scale × x + dx.
@@ -195,7 +207,7 @@ function placeNames(graph, lanes, boxes, unit) {
   if (names.size > 60 || names.size * lanes.length > 8000) return []; // nobody could read so many
   const all = bounds(boxes);
   // The sums of lanes that are drawn as one have their places, see drawSum.
-  const taken = lanes.flatMap((lane, i) => (graph.links[i].links.length > 1 ? [[lane.points[32], lane.points[33] - SUM * unit, 62 * unit]] : []));
+  const taken = lanes.flatMap((lane) => (lane.sum ? [[lane.points[32], lane.points[33] + lane.sum * SUM * unit, 62 * unit]] : []));
   return [...names].map(([endpoint, ends]) => {
     // "endpoint", for it is easily taken for a topic; a URL tells by itself what it is.
     const name = /:\/\/| endpoints$/.test(endpoint) ? endpoint : `endpoint ${endpoint}`, half = (3.1 * name.length + 4) * unit;
@@ -321,7 +333,7 @@ function fullness(share, style) {
 
 // What a lane of many links carries, all of them together.
 function drawSum(g, lane, links, sum, style, scale) {
-  if (scale < 0.4) return;
+  if (scale < 0.4 || !lane.sum) return;
   const [x, y] = [lane.points[32], lane.points[33]];
   g.font = `600 ${letters(11, style, scale)}px ${FONT}`;
   g.textAlign = "center";
@@ -331,9 +343,9 @@ function drawSum(g, lane, links, sum, style, scale) {
   g.strokeStyle = style.page;
   g.fillStyle = style.ink;
   const text = `${count(links)} links, ${rate(sum.rate)}`;
-  const above = y - SUM * letters(10.5, style, scale) / 10.5;
-  g.strokeText(text, x, above);
-  g.fillText(text, x, above);
+  const beside = y + lane.sum * SUM * letters(10.5, style, scale) / 10.5;
+  g.strokeText(text, x, beside);
+  g.fillText(text, x, beside);
 }
 
 // Where nothing moves, what would have moved is told.

@@ -27,8 +27,9 @@ _ELSEWHERE = tuple(sorted({*range(2, 31)} - {*_ALONG}, key=lambda k: abs(k - 16)
 _BESIDE = (9, 24, 39, 54)  # beneath or above the card of the socket that binds, if all else is taken
 _FURTHER = tuple(side * far for far in range(11, 101, 3) for side in (-1, 1))
 _MOST_NAMES = 60
+_WIDE = 60.0  # half of a sum, in letters as they are drawn
 SUM = 12.0
-"""How far above its lane the sum of many links stands."""
+"""How far from its lane the sum of many links stands."""
 Point = tuple[float, float]
 
 
@@ -79,11 +80,7 @@ def names(drawing: Drawing, cards: Mapping[str, Card], drawn: Sequence[Lane]) ->
     top = min(card.y - card.height / 2 for card in cards.values())
     bottom = max(card.y + card.height / 2 for card in cards.values())
     # The sums of lanes that are drawn as one have their places.
-    sums = [
-        ("9,999 links, 999k /s", (float(way[16][0]), float(way[16][1]) - SUM))
-        for way, bundle in zip(ways, drawing.bundles, strict=True)
-        if len(bundle.links) > 1
-    ]
+    sums = [("9,999 links, 999k /s", place) for place in places_of_sums(drawing, drawn).values()]
     placed: list[tuple[str, Point]] = []
     for own in together.values():
         bundle = drawing.bundles[own[0]]
@@ -108,6 +105,18 @@ def names(drawing: Drawing, cards: Mapping[str, Card], drawn: Sequence[Lane]) ->
         if most >= _NARROW:
             placed.append((bundle.label, best))
     return placed
+
+
+def places_of_sums(drawing: Drawing, drawn: Sequence[Lane]) -> dict[int, Point]:
+    """Where the sum of each bundle of many links is centred: above its lane or beneath it, where no other lane is."""
+    middles = [lane.at(0.5) for lane in drawn]
+    found = {}
+    for i, (x, y) in enumerate(middles):
+        near = [oy - y for ox, oy in middles if abs(ox - x) < _WIDE and 0 < abs(oy - y) < 2 * SUM]
+        above, beneath = any(away < 0 for away in near), any(away > 0 for away in near)
+        if len(drawing.bundles[i].links) > 1 and not (above and beneath):
+            found[i] = x, y + (SUM if above else -SUM)
+    return found
 
 
 def _room(

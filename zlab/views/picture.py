@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zlab.ledger.snapshot import NodeState, Snapshot
 from zlab.views import palette, units
 from zlab.views.folding import folded
-from zlab.views.lanes import SUM, lanes, names
+from zlab.views.lanes import lanes, names, places_of_sums
 from zlab.views.layout import cards
 
 if TYPE_CHECKING:
@@ -134,11 +134,12 @@ def _links(
         yield f'<path d="{way}" fill="none" stroke="{_EDGE}"{width}/>'
         yield _arrow(lane)
         yield from _ports(bundle, lane)
-    for bundle, lane in zip(drawing.bundles, drawn, strict=True):
-        figures = [snapshot.links[i] for i in bundle.links] if snapshot else []
+    sums = places_of_sums(drawing, drawn)
+    for i, (bundle, lane) in enumerate(zip(drawing.bundles, drawn, strict=True)):
+        figures = [snapshot.links[k] for k in bundle.links] if snapshot else []
         yield from _queue(bundle, lane, figures)
-        if len(bundle.links) > 1:
-            yield _sum(bundle, lane, figures)
+        if i in sums:
+            yield _sum(bundle, sums[i], figures)
     for name, (x, y) in named:
         yield (
             f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" '
@@ -146,11 +147,11 @@ def _links(
         )
 
 
-def _sum(bundle: Bundle, lane: Lane, figures: Sequence[LinkFigures]) -> str:
-    x, y = lane.at(0.5)
+def _sum(bundle: Bundle, place: Point, figures: Sequence[LinkFigures]) -> str:
+    x, y = place
     rate = f", {units.rate(sum(link.rate for link in figures))}" if figures else ""
     return (
-        f'<text x="{x:g}" y="{y - SUM + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" font-weight="600">'
+        f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{_FAINT}" font-size="11" font-weight="600">'
         f"{len(bundle.links):,} links{rate}</text>"
     )
 
