@@ -209,7 +209,7 @@ class Followed:
             self.topology.links[: len(snapshot.links)],
             snapshot.links,
             dict(book.proxied),
-            settled=book.settled(time.perf_counter_ns(), stopped=self._runs.stopped)[: len(snapshot.links)],
+            settled=book.emptied.settled(time.perf_counter_ns(), stopped=self._runs.stopped)[: len(snapshot.links)],
             interrupted=book.journeys.interrupted,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from zlab.ledger.bare import bare
 from zlab.ledger.barred import of_barred
 from zlab.ledger.crossed import Crossed
+from zlab.ledger.emptied import Emptied
 from zlab.ledger.exchange import Row, split
 from zlab.ledger.figures import Figures
 from zlab.ledger.forwarding import bounded, through_proxies
@@ -18,6 +19,7 @@ from zlab.ledger.journeys import HOP_LIMIT, Journeys
 from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies
 from zlab.ledger.matching import HOLD, Matcher
+from zlab.ledger.recent import Recent
 from zlab.ledger.sharing import capacity, conflates, exchanges, high_water
 from zlab.ledger.snapshot import (
     Flight,
@@ -41,11 +43,7 @@ if TYPE_CHECKING:
     from zlab.topology import Link, Topology
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
-_WINDOW = 1.0  # seconds over which a rate is taken
 _REFRESH = 0.5  # seconds between two looks at the quantiles
-_ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered
-_APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
-
 
 FLIGHTS = 1_000
 """Flights that one tick brings."""
@@ -94,9 +92,8 @@ class Book:
         self._crossed = Crossed(topology, self._matcher, self._index, self.proxied, self.latencies)
         self._learnt = 0
         self._refresh = 0.0
-        self._patience = hold + _ENTERED
-        self._empty: list[deque[int]] = [deque(maxlen=20) for _ in topology.links]
-        self._past: deque[tuple[float, dict[str, Counts], list[Row]]] = deque()
+        self.emptied = Emptied(len(topology.links), hold)
+        self.recent = Recent()
         self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
         self.ambiguous = 0
         """Traced messages whose match was one of several equal bodies."""
@@ -111,12 +108,12 @@ class Book:
             inproc: its endpoints that are inproc.
             strangers: sockets that nobody watches, by their full names.
         """
+        known = len(self.topology.links)
         self.topology = topology
         self._inproc = inproc
         self._strangers = strangers
         self._specs.clear()
         self._specs.update(topology.sockets())
-        known = len(self._empty)
         fresh = topology.links[known:]
         self._capacities = [capacity(link, self._specs, inproc) for link in topology.links]
         self._publishers = Counter(link.receiver for link in topology.links)
@@ -124,15 +121,14 @@ class Book:
             self._index[link.sender, link.receiver].append(i)
             self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
             self._matcher.face(link)
-            self._empty.append(deque(maxlen=20))
         self.latencies.grow(len(topology.links))
         self.journeys.grow(topology)
         self._crossed.grow(topology)
         self._group()
         for name in self._specs:
             self._second.setdefault(name, _NOTHING)
-        for _, _, rows in self._past:
-            rows.extend([Row(0, 0, 0, {}, {})] * len(fresh))
+        self.emptied.grow(len(fresh))
+        self.recent.grow(len(fresh))
 
     def _group(self) -> None:
         """Account together for what now has sockets in common."""
@@ -226,10 +222,8 @@ class Book:
         if self._matcher.lives.crowded:
             self._matcher.forget(self.journeys.let_go_lives(self._matcher.under_way(), reading.second))
         self._second = second
-        self._past.append((reading.at, second, self.rows(stopped=reading.stopped)))
-        self._note_empty(now)
-        while len(self._past) > 2 and self._past[1][0] <= reading.at - _WINDOW:  # noqa: PLR2004 - two ends
-            self._past.popleft()
+        self.recent.add(reading.at, second, self.rows(stopped=reading.stopped))
+        self.emptied.note(self.recent.rows, now)
         return flights[-FLIGHTS:]
 
     def snapshot(
@@ -265,39 +259,6 @@ class Book:
             cost=cost,
             events=events,
         )
-
-    def rates(self) -> dict[str, tuple[float, float]]:
-        """How fast each socket sends and receives, in messages per second, over the last second."""
-        now, totals, _ = self._past[-1]
-        then, before, _ = self._past[0]
-        span = now - then
-        if span <= 0:
-            return {}
-        past = {name: before.get(name, _NOTHING) for name in totals}
-        return {n: ((c.sent - past[n].sent) / span, (c.received - past[n].received) / span) for n, c in totals.items()}
-
-    def longest_queue(self) -> float:
-        """The longest time, in seconds, that a link takes to deliver what is queued on it."""
-        now, _, rows = self._past[-1]
-        then, _, before = self._past[0]
-        span = now - then
-        times = [
-            r.queued * span / (r.delivered - b.delivered)
-            for r, b in zip(rows, before, strict=True)
-            if r.delivered > b.delivered
-        ]
-        return max(times, default=0.0)
-
-    def _note_empty(self, now: int) -> None:
-        for row, empty in zip(self._past[-1][2], self._empty, strict=True):
-            if not row.queued and (not empty or now - empty[-1] >= _APART):
-                empty.append(now)
-
-    def settled(self, now: int, *, stopped: bool) -> list[int]:
-        """For each link, until when all that was sent and has arrived is known to have, in nanoseconds."""
-        if stopped:
-            return [now] * len(self._empty)
-        return [next((t for t in reversed(empty) if t <= now - self._patience), 0) for empty in self._empty]
 
     # --- rows ----------------------------------------------------------------------------------
 
@@ -357,26 +318,22 @@ class Book:
         return Row(came, came, 0, {}, {}, uncertain=came if watched else 0)
 
     def _link(self, index: int, link: Link) -> LinkFigures:
-        now, _, rows = self._past[-1]
-        then, _, before = self._past[0]
         sender, receiver = self._second.get(link.sender, _NOTHING), self._second.get(link.receiver, _NOTHING)
         mean = sender.sent_bytes / sender.sent if sender.sent else 0.0
         return self._figures.link(
             index,
             link,
-            rows[index],
-            moved=rows[index].delivered - before[index].delivered,
-            span=max(now - then, 1e-9),
+            self.recent.rows[index],
+            moved=self.recent.moved(index),
+            span=max(self.recent.span, 1e-9),
             mean=receiver.received_bytes / receiver.received if receiver.received else mean,
             capacity=self._capacities[index],
             latency=self.latencies.latest[index],
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:
-        now, _, _ = self._past[-1]
-        then, totals, _ = self._past[0]
-        counts, before = self._second.get(name, _NOTHING), totals.get(name, _NOTHING)
-        return self._figures.socket(name, spec, urls, counts=counts, before=before, span=max(now - then, 1e-9))
+        counts, before = self._second.get(name, _NOTHING), self.recent.before(name)
+        return self._figures.socket(name, spec, urls, counts=counts, before=before, span=max(self.recent.span, 1e-9))
 
     def _conflates(self, link: Link) -> bool:
         return conflates(link, self._specs, self._inproc)

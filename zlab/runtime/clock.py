@@ -327,7 +327,7 @@ class Clock:
         """Remember how fast messages pass each socket at full speed: slow motion is a part of that."""
         if self._run.world.hindered or self._sequence % _LEARN:
             return
-        for name, both in self.book.rates().items():
+        for name, both in self.book.recent.rates().items():
             node, _, key = name.rpartition(".")
             rates = self._run.nodes[node].rates
             for direction, rate in zip(Direction, both, strict=True):

@@ -75,7 +75,7 @@ class Tracing:
                 self._trace(on=True)
             return
         # Long enough for a message that is sent in it to be received in it, through what is queued now.
-        self._window = min(_WINDOW, _LEAST_WINDOW + 2 * self._book.longest_queue())
+        self._window = min(_WINDOW, _LEAST_WINDOW + 2 * self._book.recent.longest_queue())
         worked = self._crossings * (self._window / self._period if fast else 1)
         mask = 0 if worked <= TRACES else 2 ** math.ceil(math.log2(worked / TRACES)) - 1
         changed = mask != self._run.mask or (not fast) != self._run.tracing
