@@ -14,7 +14,7 @@ from labs import eventually, leaving_nothing
 
 import zlab
 from zlab import patterns
-from zlab.patterns import titanic as pattern
+from zlab.patterns import titanic_services
 from zlab.patterns.titanic_disk import Disk
 
 NAMES = [
@@ -152,11 +152,10 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
 
 
 def test_a_full_queue_and_a_broken_disk_are_errors_to_try_again_later(tmp_path, monkeypatch):
-    module = __import__("sys").modules[pattern.__module__]
     disk = Disk(tmp_path / "folder")
-    monkeypatch.setattr(module, "MOST", 1)
-    assert module.titanic_request(disk, [b"tea", b"one"])[0] == b"200"
-    assert module.titanic_request(disk, [b"tea", b"two"]) == [b"500"]
-    monkeypatch.setattr(module, "MOST", 9)
+    monkeypatch.setattr(titanic_services, "MOST", 1)
+    assert titanic_services.titanic_request(disk, [b"tea", b"one"])[0] == b"200"
+    assert titanic_services.titanic_request(disk, [b"tea", b"two"]) == [b"500"]
+    monkeypatch.setattr(titanic_services, "MOST", 9)
     monkeypatch.setattr(disk, "folder", tmp_path / "gone")
-    assert module.titanic_request(disk, [b"tea", b"three"]) == [b"500"]
+    assert titanic_services.titanic_request(disk, [b"tea", b"three"]) == [b"500"]
