@@ -6,6 +6,7 @@ import errno
 import signal
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,8 +113,9 @@ def test_frames_and_bytes_are_counted_both_ways(proxy: Any) -> None:
         size = len(routed[0])
         # Of each question and each answer: the routing identity, the delimiter and the body.
         forth, back = 3 * (size + len(b"question 0")), 3 * (size + len(b"answer"))
-        eventually(lambda: way.loop.front() == (9, 9, forth, back))
-        assert way.loop.back() == (9, 9, back, forth)
+        messages = 3 if proxy is CountedProxy else 0
+        eventually(lambda: way.loop.front() == (messages, 9, back, 0, messages, 9, forth, 0, 0))
+        assert way.loop.back() == (messages, 9, forth, 0, messages, 9, back, 0, 0)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -136,8 +138,8 @@ def test_whatever_is_turned_and_started_again_all_comes_in_its_order(proxy: Any)
                 assert not way.loop.unseen()
                 way.start()
         sender.join(10)
-        eventually(lambda: way.loop.back()[1] == 2 * count)
-        assert way.loop.front()[0] == 2 * count
+        eventually(lambda: way.loop.back().sent_frames == 2 * count)
+        assert way.loop.front().received_frames == 2 * count
 
 
 @pytest.mark.skipif(not COUNTED, reason="no C compiler: there is none")
@@ -155,7 +157,8 @@ def test_what_waits_for_room_is_kept_and_a_proxy_with_no_room_can_be_turned() ->
         for number in range(3):
             assert way.last.recv() == b"%d" % number
         eventually(lambda: way.loop.clear(forth=True))
-        assert way.loop.front()[0] == way.loop.back()[1]
+        front, back = way.loop.front(), way.loop.back()
+        assert (front.received, front.received_frames) == (back.sent, back.sent_frames)
         way.start()
         for number in range(3, sent):
             assert way.last.recv() == b"%d" % number
@@ -188,8 +191,9 @@ def test_signals_lose_nothing_and_count_nothing_twice() -> None:
             sender.join(10)
             over.set()
             disturber.join(10)
-            eventually(lambda: way.loop.back()[1] == 3 * count)
-            assert way.loop.front()[0] == 3 * count
+            eventually(lambda: way.loop.back().sent_frames == 3 * count)
+            front = way.loop.front()
+            assert (front.received, front.received_frames) == (count, 3 * count)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -351,8 +355,9 @@ def test_what_matches_is_counted_once_whether_the_proxy_runs_in_c_or_past_the_ga
             lab.resume()
         eventually(lambda: lab.ledger().loc[BEHIND, "delivered"] == 2000)
         eventually(lambda: not lab.ledger()["queued"].any())
-        assert lab.ledger().loc[BEHIND, "expected"] == 2000
-        assert lab.ledger().loc["forwarder.backend → all.inbox", "expected"] == 3000
+        table = lab.ledger()
+        assert tuple(table.loc[BEHIND, ["expected", "filtered"]]) == (2000, 1000)
+        assert tuple(table.loc["forwarder.backend → all.inbox", ["expected", "filtered"]]) == (3000, 0)
         assert (lab.ledger()["unaccounted"] == 0).all()
 
 
@@ -424,3 +429,90 @@ def test_a_proxy_that_is_captured_by_a_socket_that_nobody_watches_makes_an_inter
             each.close(0)
         context.term()
         forwarding.join(10)
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: only frames are counted")
+@pytest.mark.parametrize("transport", ["inproc", "tcp"])
+def test_a_proxy_in_c_counts_messages_however_many_frames_each_has(transport: str) -> None:
+    go, count = threading.Event(), 300
+
+    def publish(out: zmq.Socket[bytes], frames: int) -> None:
+        go.wait(20)
+        for number in range(count):
+            out.send_multipart([b"abc"[number % 3 :][:1], *([b"%d" % number] * (frames - 1))])
+
+    def pass_on(frontend: zmq.Socket[bytes], backend: zmq.Socket[bytes]) -> None:
+        zmq.proxy(frontend, backend)
+
+    wishes: dict[str, tuple[str, ...]] = {"two": ("a", "b"), "one": ("a",), "none": ("d",)}
+    topology = zlab.Topology(
+        "frames",
+        [
+            *(
+                zlab.Node(f"of-{frames}", partial(publish, frames=frames), out=zlab.PUB.connect("front", sndhwm=0))
+                for frames in (1, 3)
+            ),
+            zlab.Node(
+                "proxy",
+                pass_on,
+                frontend=zlab.XSUB.bind("front", rcvhwm=0),
+                backend=zlab.XPUB.bind("back", sndhwm=0),
+            ),
+            *(
+                zlab.Node(name, zlab.nodes.sink(), inbox=zlab.SUB.connect("back", subscribe=asked, rcvhwm=0))
+                for name, asked in wishes.items()
+            ),
+        ],
+    )
+    with leaving_nothing(), zlab.run(topology, transport=transport) as lab:
+        lab.wait_ready(timeout=LIMIT / 1000)
+        go.set()
+        eventually(lambda: lab.ledger().loc["proxy.backend → two.inbox", "delivered"] == 400)
+        eventually(lambda: not lab.ledger()["queued"].any())
+        told = lab.ledger()[["delivered", "filtered", "uncertain", "unaccounted"]]
+        # What a program computes that sees each message: of three topics in turn, so many of 300.
+        assert [tuple(row) for row in told.to_numpy()] == [
+            *([(200, 100, 0, 0)] * 2),
+            *((200 * len(asked), 400 - 200 * len(asked), 0, 0) for asked in (("a", "b"), ("a",), ())),
+        ]
+        sockets = lab.sockets()
+        assert (sockets.loc["proxy.frontend", "received"], sockets.loc["proxy.backend", "sent"]) == (400, 400)
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: it tells of frames, and of what waits in the end of nothing")
+def test_a_proxy_that_was_interrupted_and_is_called_again_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    loops: list[CountedProxy] = []
+
+    class Interrupted(CountedProxy):
+        def run(self) -> None:
+            loops.append(self)
+            super().run()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("zlab.probe.proxy.CountedProxy", Interrupted)
+    install_proxy()
+    with leaving_nothing(), zmq.Context() as context, ExitStack() as last:
+        front, back = probed(context, zmq.PULL), probed(context, zmq.PUSH)
+        source, sink = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        for each, url in ((front, "inproc://front"), (back, "inproc://back")):
+            last.callback(each.close, 0)
+            each.bind(url)
+        for each, url in ((source, "inproc://front"), (sink, "inproc://back")):
+            last.callback(each.close, 0)
+            each.rcvtimeo = LIMIT
+            each.connect(url)
+        back.send(b"by hand")
+        assert sink.recv() == b"by hand"
+        for number in range(1, 4):
+
+            def forward() -> None:
+                with suppress(KeyboardInterrupt):
+                    zmq.proxy(front, back)
+
+            thread = threading.Thread(target=forward, daemon=True)
+            thread.start()
+            source.send_multipart([b"1", b"2"])
+            assert sink.recv_multipart() == [b"1", b"2"]
+            loops[-1].turn()
+            thread.join(LIMIT / 1000)
+            assert (front._recording.counts().received, back._recording.counts().sent) == (number, number + 1)  # type: ignore[attr-defined]

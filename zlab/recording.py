@@ -270,8 +270,8 @@ class Forwarded:
 
     partner: Recording
     """The socket at the other side."""
-    read: Callable[[], tuple[int, int, int, int]]
-    """Asks the proxy: frames received from here and sent to here, then the bytes of each."""
+    read: Callable[[], Counts]
+    """Asks the proxy, and gives all that has crossed this socket; where it does not see messages, no number of them."""
     close: Callable[[], None]
     """Ends the asking; `read` then gives the last answer."""
     turn: Callable[[], None]
@@ -283,7 +283,7 @@ class Forwarded:
     asked: Callable[[Asked], None]
     """Tells the proxy what is asked for of this side; where it can, it counts what matches."""
     sees: bool
-    """Whether it can: libzmq's own loop tells of frames and bytes, and of no message what it is."""
+    """Whether it sees messages, and what they match: libzmq's own loop tells of frames and bytes alone."""
 
 
 @dataclass(slots=True, eq=False)

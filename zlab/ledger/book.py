@@ -83,7 +83,7 @@ class Book:
         relays = {link.source for link in topology.links} & {link.target for link in topology.links}
         self.proxied: dict[str, str] = {}
         """Each socket that a proxy serves, and the one at its other side."""
-        self._unmatched: set[str] = set()  # those of them of whose messages nobody sees what they match
+        self._unseen: set[str] = set()  # those of them of whose messages only frames are told
         self.kinds = Kinds(self._specs)
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
@@ -214,7 +214,7 @@ class Book:
             flights += self._crossed.enter(sure, began, reading.at, FLIGHTS if worked.whole else FLIGHTS // 4)
         self._subscribers.update(reading, retired)
         self._subscribers.upstreams.update(reading, second, self.topology.links, self._specs, self._inproc)
-        unseen = self._strangers | self.proxied.keys()
+        unseen = self._strangers | self._unseen
         self.journeys.know(
             self._subscribers.upstreams.learn_who_is_told(second, self.topology.links, self._specs, unseen)
         )
@@ -291,7 +291,7 @@ class Book:
             holds=self._holds(link.sender, link.receiver, index),
             stopped=stopped,
         )
-        return bounded(row, link, self.proxied, self._unmatched, self.topology.links, self._second)
+        return bounded(row, link, self.proxied, self._unseen, self.topology.links, self._second)
 
     def _is_alone(self, subscriber: str) -> bool:
         return self._publishers[subscriber] == 1
@@ -347,7 +347,7 @@ class Book:
         totals = self._tally.totals(live)
         for name in self._specs:
             totals.setdefault(name, _NOTHING)
-        totals = through_proxies(totals, self.proxied, self.topology.links, self._specs, self._strangers)
+        totals = through_proxies(totals, self.proxied, self._unseen, self.topology.links, self._specs, self._strangers)
         return with_strangers(totals, self._strangers, self._exchanges)
 
     def learn_proxies(self, recordings: Iterable[Recording]) -> None:
@@ -358,7 +358,7 @@ class Book:
                 if partner in self._specs:
                     self.proxied[recording.name] = partner
             if recording.forwarded is not None and not recording.forwarded.sees and recording.name in self.proxied:
-                self._unmatched.add(recording.name)
+                self._unseen.add(recording.name)
         for front, back in self.proxied.items():
             before = {link.sender for link in self.topology.links if link.receiver == front}
             for link in self.topology.links:

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 def through_proxies(
     totals: dict[str, Counts],
     proxied: Mapping[str, str],
+    unseen: Collection[str],
     links: Iterable[Link],
     specs: Mapping[str, Socket],
     strangers: frozenset[str] = frozenset(),
 ) -> dict[str, Counts]:
-    """Replace the counts of sockets that a proxy serves by messages.
+    """Replace the counts of frames that a proxy has moved by messages.
 
     A proxy passes on what it receives, so both of its sides count the same messages: as many as
     its frames make up, and no fewer than have come out at the far end.
 
     Args:
-        totals: counts by socket; those of proxied sockets hold frames, as libzmq counts them.
+        totals: counts by socket.
         proxied: each socket that a proxy serves, and the one at its other side.
+        unseen: those of them whose counts hold frames alone, as libzmq counts them.
         links: those of the topology.
         specs: the sockets of the topology.
         strangers: those of them that nobody watches.
@@ -41,6 +43,10 @@ def through_proxies(
     for near in _in_order(proxied, links):
         far = proxied[near]
         senders = [link.sender for link in links if link.receiver == near]
+        if near not in unseen:
+            if specs[near].type in PUBLISHERS:  # subscriptions, which cross no link
+                result[near], result[far] = result[near]._replace(received=0), result[far]._replace(sent=0)
+            continue
         receivers = [link.receiver for link in links if link.sender == far]
         frames = totals[near].received_frames
         came = [totals[r].received for r in receivers]
@@ -71,7 +77,7 @@ def bounded(
     row: Row,
     link: Link,
     proxied: Mapping[str, str],
-    unmatched: Collection[str],
+    unseen: Collection[str],
     links: Iterable[Link],
     totals: Mapping[str, Counts],
 ) -> Row:
@@ -81,12 +87,12 @@ def bounded(
         row: what is known of a link to it.
         link: which.
         proxied: each socket that a proxy serves, and the one at its other side.
-        unmatched: those of them of which that is so.
+        unseen: those of them of which that is so.
         links: those of the topology.
         totals: counts by socket, those of proxies in messages too.
     """
-    facing = {each.sender for each in links if each.receiver == link.receiver} if unmatched else set()
-    passed = sum(_most_passed(far, proxied[far], links, totals) for far in facing.intersection(unmatched))
+    facing = {each.sender for each in links if each.receiver == link.receiver} if unseen else set()
+    passed = sum(_most_passed(far, proxied[far], links, totals) for far in facing.intersection(unseen))
     if not passed:
         return row
     # Of several publishers, what has come of one may be another's.

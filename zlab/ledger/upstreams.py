@@ -95,7 +95,7 @@ class Upstreams:
             totals: as above.
             links: as above.
             specs: as above.
-            unseen: sockets whose messages nobody looks at: those of strangers, and those that a proxy serves.
+            unseen: sockets whose messages nobody sees: those of strangers, and of proxies that tell of frames alone.
         """
         feeding: dict[str, list[Link]] = defaultdict(list)
         for link in links:

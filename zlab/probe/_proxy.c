@@ -70,8 +70,9 @@ typedef struct {
     void *ends[2];     /* the front end and the back end */
     int wake;          /* readable once the loop is to end */
     atomic_int ending; /* the same, for it to be seen within a burst */
-    atomic_llong taken[2], taken_bytes[2];   /* frames, by where they go */
-    atomic_llong handed[2], handed_bytes[2]; /* those of them that have been sent on */
+    /* Whole messages, frames and bytes, by where they go; and those of them that have been sent on. */
+    atomic_llong taken[2], taken_frames[2], taken_bytes[2];
+    atomic_llong handed[2], handed_frames[2], handed_bytes[2];
     /* By way: a frame that has been received, whether it is still to be sent on, and whether more of its message come. */
     Message message[2];
     int holding[2], more[2];
@@ -142,7 +143,8 @@ move(Loop *self, int way)
                     match(self, way, libzmq.data(message), libzmq.size(message));
                 self->holding[way] = 1;
                 self->more[way] = libzmq.more(message);
-                count(&self->taken[way], 1);
+                count(&self->taken[way], !self->more[way]);
+                count(&self->taken_frames[way], 1);
                 count(&self->taken_bytes[way], (long long)libzmq.size(message));
             }
             size = (long long)libzmq.size(message);
@@ -152,7 +154,8 @@ move(Loop *self, int way)
                 return error == EAGAIN ? FULL : error; /* it is kept, and sent when there is room */
             }
             self->holding[way] = 0;
-            count(&self->handed[way], 1);
+            count(&self->handed[way], !self->more[way]);
+            count(&self->handed_frames[way], 1);
             count(&self->handed_bytes[way], size);
         } while (self->more[way]);
         if (atomic_load_explicit(&self->ending, memory_order_acquire))
@@ -257,9 +260,11 @@ Loop_add(Loop *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "LLp", &frames, &bytes, &way))
         return NULL;
     way = way ? FORTH : BACK;
-    count(&self->taken[way], frames);
+    count(&self->taken[way], 1);
+    count(&self->taken_frames[way], frames);
     count(&self->taken_bytes[way], bytes);
-    count(&self->handed[way], frames);
+    count(&self->handed[way], 1);
+    count(&self->handed_frames[way], frames);
     count(&self->handed_bytes[way], bytes);
     Py_RETURN_NONE;
 }
@@ -267,18 +272,20 @@ Loop_add(Loop *self, PyObject *args)
 static PyObject *
 Loop_read(Loop *self, PyObject *args)
 {
-    long long found[4];
+    long long found[6];
     int end;
 
     if (!PyArg_ParseTuple(args, "i", &end))
         return NULL;
     end = end ? BACK : FORTH;
     /* What has been handed on had been taken. */
-    found[1] = atomic_load_explicit(&self->handed[!end], memory_order_acquire);
-    found[3] = atomic_load_explicit(&self->handed_bytes[!end], memory_order_acquire);
-    found[0] = atomic_load_explicit(&self->taken[end], memory_order_acquire);
-    found[2] = atomic_load_explicit(&self->taken_bytes[end], memory_order_acquire);
-    return Py_BuildValue("(LLLL)", found[0], found[1], found[2], found[3]);
+    found[0] = atomic_load_explicit(&self->handed[!end], memory_order_acquire);
+    found[1] = atomic_load_explicit(&self->handed_frames[!end], memory_order_acquire);
+    found[2] = atomic_load_explicit(&self->handed_bytes[!end], memory_order_acquire);
+    found[3] = atomic_load_explicit(&self->taken[end], memory_order_acquire);
+    found[4] = atomic_load_explicit(&self->taken_frames[end], memory_order_acquire);
+    found[5] = atomic_load_explicit(&self->taken_bytes[end], memory_order_acquire);
+    return Py_BuildValue("(LLLLLL)", found[0], found[1], found[2], found[3], found[4], found[5]);
 }
 
 /* Take the counts so far, which begin at zero again. */
@@ -455,9 +462,9 @@ static PyMethodDef Loop_methods[] = {
      "ask(forth, asks): count from now on by these, each its prefixes and whether it is inverted; gives `matched`."},
     {"matched", (PyCFunction)Loop_matched, METH_VARARGS,
      "matched(forth): how many messages matched what is asked for, one by one, since that was asked last."},
-    {"add", (PyCFunction)Loop_add, METH_VARARGS, "add(frames, bytes, forth): count what was moved elsewhere."},
+    {"add", (PyCFunction)Loop_add, METH_VARARGS, "add(frames, bytes, forth): count a message that was moved elsewhere."},
     {"read", (PyCFunction)Loop_read, METH_VARARGS,
-     "read(end): frames received from the front end (0) or back end (1) and sent to it, then the bytes of each."},
+     "read(end): messages, frames and bytes sent to the front end (0) or back end (1), and those received from it."},
     {NULL, NULL, 0, NULL},
 };
 

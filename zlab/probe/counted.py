@@ -16,6 +16,7 @@ from zmq.backend import Socket as BackendSocket
 
 from zlab.later import Later
 from zlab.probe.source import stale
+from zlab.recording import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,19 +114,26 @@ class CountedProxy:
             if more:
                 ask.count += more
 
-    def front(self) -> tuple[int, int, int, int]:
-        """Frames received from the front end and sent to it, then the bytes of each."""
+    def front(self) -> Counts:
+        """What was sent to the front end and received from it."""
         return self._read(0)
 
-    def back(self) -> tuple[int, int, int, int]:
-        """Frames received from the back end and sent to it, then the bytes of each."""
+    def back(self) -> Counts:
+        """What was sent to the back end and received from it."""
         return self._read(1)
 
-    def _read(self, end: int) -> tuple[int, int, int, int]:
+    def _read(self, end: int) -> Counts:
+        # First this, so that no message seems to match nothing which has not been compared yet.
+        sent, frames, size, *received = self._loop.read(end)
+        self._catch_up(forth=bool(end))
+        return Counts(sent, frames, size, 0, *received)
+
+    def _catch_up(self, *, forth: bool) -> None:
+        if self._later.puts_off(partial(self._catch_up, forth=forth)):
+            return
         self._later.take()
         with self._later.lock:
-            self._settle(self._loop.matched(bool(end)), forth=bool(end))
-        return self._loop.read(end)
+            self._settle(self._loop.matched(forth), forth=forth)
 
     def close(self) -> None:
         """Let go of what it had; only once the proxy has ended."""

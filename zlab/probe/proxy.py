@@ -9,6 +9,7 @@ message; and all the time where it has a probed socket to capture with, of whose
 from __future__ import annotations
 
 from functools import partial, wraps
+from operator import add
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -17,7 +18,7 @@ import zmq
 from zlab.probe.counted import COUNTED, CountedProxy
 from zlab.probe.socket import ProbedSocket
 from zlab.probe.steered import SteeredProxy
-from zlab.recording import Forwarded
+from zlab.recording import Counts, Forwarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,13 @@ def _pass_on(
 
     try:
         front.meter.thread = back.meter.thread = get_ident()
-        for near, far, read in ((front, back, loop.front), (back, front, loop.back)):
+        for near, far, moved in ((front, back, loop.front), (back, front, loop.back)):
             asked = partial(loop.asked, forth=near is back)
+            # What has crossed it before, by an earlier proxy too: one that was interrupted, and is called again.
+            read = partial(_in_all, moved, near.counts() if near.forwarded is None else near.forwarded.read())
             near.forwarded = Forwarded(far, read, loop.close, loop.turn, loop.unseen, loop.hold, asked, alone)
+            if alone:
+                near.counts = read
         begins()
         ends = {frontend: backend, backend: frontend}
         while True:
@@ -85,6 +90,11 @@ def _pass_on(
             _forward(ends, capture, lambda frames, end: loop.add(frames, forth=end is frontend), gated)
     finally:
         loop.close()
+
+
+def _in_all(moved: Callable[[], Counts], before: Counts) -> Counts:
+    """What has crossed a socket before its proxy and by it."""
+    return Counts._make(map(add, before, moved()))
 
 
 def _forward(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zmq
 
+from zlab.recording import Counts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -154,15 +156,15 @@ class SteeredProxy:
             values = [struct.unpack("=Q", frame)[0] for frame in reply]
             self._last = _Moved(*map(add, self._before, (values[0], values[4], values[1], values[5])))
 
-    def front(self) -> tuple[int, int, int, int]:
-        """Frames received from the front end and sent to it, then the bytes of each."""
+    def front(self) -> Counts:
+        """What was sent to the front end and received from it, in frames and bytes: libzmq tells of no messages."""
         moved = self.read()
-        return moved.forth, moved.back, moved.forth_bytes, moved.back_bytes
+        return Counts(0, moved.back, moved.back_bytes, 0, 0, moved.forth, moved.forth_bytes)
 
-    def back(self) -> tuple[int, int, int, int]:
-        """Frames received from the back end and sent to it, then the bytes of each."""
+    def back(self) -> Counts:
+        """What was sent to the back end and received from it, likewise."""
         moved = self.read()
-        return moved.back, moved.forth, moved.back_bytes, moved.forth_bytes
+        return Counts(0, moved.forth, moved.forth_bytes, 0, 0, moved.back, moved.back_bytes)
 
     def close(self) -> None:
         """Close both ends; only once the proxy has ended."""

@@ -81,7 +81,7 @@ class Clock:
         self._flights: list[Flight] = []
         self._moved: dict[str, tuple[int, float]] = {}
         self._states: dict[str, tuple[NodeState, float]] = {}
-        self._forwarded: dict[Recording, tuple[int, int, int, int]] = {}
+        self._forwarded: dict[Recording, Counts] = {}
         self._counts: dict[Recording, Counts] = {}
         self._tuned: dict[str, Mapping[str, float]] = {}
         self._warned: set[Recording] = set()
@@ -198,8 +198,7 @@ class Clock:
         }
         idle |= {r.name for r, moved in forwarded.items() if self._forwarded.get(r) == moved}
         self._forwarded = forwarded
-        for recording, moved in forwarded.items():
-            counts = _forwarded(moved)
+        for recording, counts in forwarded.items():
             for table in (first, second, retired):
                 if recording in table:
                     table[recording] = counts
@@ -343,8 +342,3 @@ class Clock:
 
 def _inproc(run: Runs) -> frozenset[str]:
     return frozenset(e for _, s in run.topology.sockets() for e in s.endpoints if run.endpoints.uses_inproc(e))
-
-
-def _forwarded(moved: tuple[int, int, int, int]) -> Counts:
-    frames_in, frames_out, bytes_in, bytes_out = moved
-    return Counts(0, frames_out, bytes_out, 0, 0, frames_in, bytes_in)

@@ -88,7 +88,7 @@ class Subscriptions:
             sent = end.recording.counts().sent
             return (b"%d" % sent,) if sent else None
         asked = {prefix for each in forwarded.partner.filters for prefix in each.prefixes}
-        sent = forwarded.read()[1]
+        sent = forwarded.read().sent_frames
         return tuple(sorted(asked)) if asked and sent >= len(asked) else None
 
     def _arrived(self, meeting: Meeting, last: Attempt, wanted: tuple[bytes, ...]) -> None:
