@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import Row, split
+from zlab.ledger.row import Row, split
 from zlab.recording import Counts
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from zlab.ledger.bare import bare
 from zlab.ledger.barred import of_barred
 from zlab.ledger.crossed import Crossed
 from zlab.ledger.emptied import Emptied
-from zlab.ledger.exchange import Row, split
 from zlab.ledger.figures import Figures
 from zlab.ledger.forwarding import bounded, through_proxies
 from zlab.ledger.journeys import HOP_LIMIT, Journeys
@@ -20,6 +19,7 @@ from zlab.ledger.kinds import Kinds
 from zlab.ledger.latencies import Latencies
 from zlab.ledger.matching import HOLD, Matcher
 from zlab.ledger.recent import Recent
+from zlab.ledger.row import Row, split
 from zlab.ledger.sharing import capacity, conflates, exchanges, high_water
 from zlab.ledger.snapshot import (
     Flight,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zlab.ledger.exchange import Row
+    from zlab.ledger.row import Row
 
 _APART = 50 * 10**6  # nanoseconds between two remembered moments at which a link was empty
 _ENTERED = 50 * 10**6  # nanoseconds within which what has arrived and is not held back is entered

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zlab.ledger.bare import NO_DELIMITER, Bare
+from zlab.ledger.dealing import deal, proportion, share
+from zlab.ledger.row import SWALLOWED, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,27 +20,10 @@ if TYPE_CHECKING:
     from zlab.ledger.reading import Strike
     from zlab.recording import Counts
 
-SWALLOWED = "fault (drop)"
-"""Why a message is called dropped that a fault let go no further."""
 _BLAMED = 2.0  # seconds after a link is whole again for which it is blamed for what turns out to be missing
 _BARE = "dropped", NO_DELIMITER
 _SETTLED = 1.0  # seconds: how long a gap must stand, with every receiver waiting, before it is called unaccounted
 _APART = 0.05  # seconds between two looks that must agree on what is gone
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the ledger says of one link."""
-
-    expected: int
-    delivered: int
-    queued: int
-    dropped: Mapping[str, int]
-    lost: Mapping[str, int]
-    filtered: int = 0
-    uncertain: int = 0
-    duplicated: int = 0
-    """How many of the expected are copies that a fault made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +192,10 @@ class Exchange:
             return self._settled_rows(sent, received, totals)
         delivered = self._delivered(sent, received)
         room = {ray.link: self._room(ray, sent, delivered) for ray in self.rays}
-        gone = _deal(missing, {k: v for k, v in room.items() if self._is_touched(k)}, room)
+        gone = deal(missing, {k: v for k, v in room.items() if self._is_touched(k)}, room)
         room = {k: None if v is None else v - gone.get(k, 0) for k, v in room.items()}
         holding = self._holding(room)
-        waiting = _deal(queued, holding, room)
+        waiting = deal(queued, holding, room)
         vague = queued if queued and len(holding) > 1 else 0
         causes = dict(self._gone)
         rows: dict[int, Row] = {}
@@ -262,7 +247,7 @@ class Exchange:
             if not swallowed and not copied:
                 continue
             mine: dict[int, int | None] = {ray.link: None for ray in self.rays if ray.sender == sender}
-            kept, again = _share(swallowed, mine), _share(copied, mine)
+            kept, again = share(swallowed, mine), share(copied, mine)
             for link in mine:
                 row, gone = rows[link], kept.get(link, 0)
                 rows[link] = replace(
@@ -280,7 +265,7 @@ class Exchange:
         shares: dict[int, int] = {}
         for receiver, count in received.items():
             facing = {ray.link: sent[ray.sender] for ray in self.rays if ray.receiver == receiver}
-            shares |= _proportion(count, facing)
+            shares |= proportion(count, facing)
         return shares
 
     def _room(self, ray: Ray, sent: Mapping[str, int], delivered: Mapping[int, int]) -> int | None:
@@ -301,97 +286,5 @@ class Exchange:
         return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
 
 
-def split(row: Row, parts: int) -> list[Row]:
-    """A row in equal parts, which add up to it."""
-
-    def part(amount: int, number: int) -> int:
-        return amount * (number + 1) // parts - amount * number // parts
-
-    shares = []
-    for number in range(parts):
-        delivered, queued = part(row.delivered, number), part(row.queued, number)
-        dropped = {k: part(v, number) for k, v in row.dropped.items()}
-        lost = {k: part(v, number) for k, v in row.lost.items()}
-        unexplained = row.expected - row.delivered - row.queued - sum(row.dropped.values()) - sum(row.lost.values())
-        shares.append(
-            Row(
-                delivered + queued + sum(dropped.values()) + sum(lost.values()) + part(unexplained, number),
-                delivered,
-                queued,
-                dropped,
-                lost,
-                part(row.filtered, number),
-                row.expected,
-                part(row.duplicated, number),
-            )
-        )
-    return shares
-
-
-def plus(one: Row, other: Row) -> Row:
-    """The sum of two rows, reason by reason."""
-
-    def merged(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
-        return {k: a.get(k, 0) + b.get(k, 0) for k in (*a, *(x for x in b if x not in a))}
-
-    return Row(
-        one.expected + other.expected,
-        one.delivered + other.delivered,
-        one.queued + other.queued,
-        merged(one.dropped, other.dropped),
-        merged(one.lost, other.lost),
-        filtered=one.filtered + other.filtered,
-        uncertain=one.uncertain + other.uncertain,
-        duplicated=one.duplicated + other.duplicated,
-    )
-
-
 def _node(socket: str) -> str:
     return socket.rpartition(".")[0]
-
-
-def _deal(amount: int, first: Mapping[int, int | None], room: Mapping[int, int | None]) -> dict[int, int]:
-    """Deal an amount out to some links; what they have no room for goes to the others."""
-    limits = list(first.values())
-    able = amount if None in limits else min(amount, sum(limit or 0 for limit in limits))
-    shares = _share(able, first)
-    others = {k: v for k, v in room.items() if k not in first} or (room if able < amount else {})
-    for key, share in _share(amount - able, others).items():
-        shares[key] = shares.get(key, 0) + share
-    return shares
-
-
-def _share(amount: int, room: Mapping[int, int | None]) -> dict[int, int]:
-    """Deal an amount out evenly, to none more than it has room for; the last takes what is over."""
-    shares = dict.fromkeys(room, 0)
-    left = amount
-    open_: list[int] = list(room)
-
-    def limit(key: int) -> int:
-        most = room[key]
-        return amount if most is None else max(0, most)
-
-    while left and open_:
-        each, extra = divmod(left, len(open_))
-        for position, key in enumerate(list(open_)):
-            take = min(each + (position < extra), limit(key) - shares[key])
-            shares[key] += take
-            left -= take
-            if shares[key] >= limit(key):
-                open_.remove(key)
-    if left and shares:
-        shares[next(iter(shares))] += left
-    return shares
-
-
-def _proportion(amount: int, weights: Mapping[int, int]) -> dict[int, int]:
-    """Deal an amount out in proportion, in whole numbers that add up to it."""
-    total = sum(weights.values())
-    if total == 0:
-        return _share(amount, dict.fromkeys(weights, None))
-    shares = {key: amount * weight // total for key, weight in weights.items()}
-    for key in sorted(weights, key=lambda k: amount * weights[k] % total, reverse=True)[
-        : amount - sum(shares.values())
-    ]:
-        shares[key] += 1
-    return shares

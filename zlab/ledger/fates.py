@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import SWALLOWED
+from zlab.ledger.row import SWALLOWED
 from zlab.ledger.subscription import HIGH_WATER, KILLED, NOT_JOINED
 
 if TYPE_CHECKING:

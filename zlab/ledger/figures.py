@@ -9,7 +9,7 @@ from zlab.ledger.snapshot import LinkFigures, SocketFigures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zlab.ledger.exchange import Row
+    from zlab.ledger.row import Row
     from zlab.ledger.snapshot import LatencyFigures
     from zlab.recording import Counts
     from zlab.sockets import Socket

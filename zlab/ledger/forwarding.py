@@ -10,7 +10,7 @@ from zlab.sockets import PUBLISHERS, Socket, SocketType
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from zlab.ledger.exchange import Row
+    from zlab.ledger.row import Row
     from zlab.recording import Counts
     from zlab.topology import Link
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
-from zlab.ledger.exchange import SWALLOWED
+from zlab.ledger.row import SWALLOWED
 from zlab.recording import Direction, lean
 from zlab.sockets import PUBLISHERS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import Row
+from zlab.ledger.row import Row
 from zlab.recording import Counts
 
 if TYPE_CHECKING:

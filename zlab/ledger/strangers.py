@@ -10,7 +10,8 @@ from zlab.recording import Counts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zlab.ledger.exchange import Exchange, Row
+    from zlab.ledger.exchange import Exchange
+    from zlab.ledger.row import Row
 
 _NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.exchange import Row, plus
 from zlab.ledger.grouping import runs
+from zlab.ledger.row import Row, plus
 from zlab.ledger.subscription import CONFLATED, HIGH_WATER, LIVES, Subscription
 from zlab.ledger.upstreams import Upstreams
 

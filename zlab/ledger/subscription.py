@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zlab.ledger.exchange import SWALLOWED, Row
+from zlab.ledger.row import SWALLOWED, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import SWALLOWED, Row
+from zlab.ledger.row import SWALLOWED, Row
 from zlab.ledger.subscription import HIGH_WATER, KILLED, LIVES, NOT_JOINED, Ended
 
 if TYPE_CHECKING:

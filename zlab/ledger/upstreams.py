@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from zlab.ledger.exchange import Row
 from zlab.ledger.forwarding import whole
+from zlab.ledger.row import Row
 from zlab.ledger.sharing import capacity, high_water
 from zlab.ledger.subscription import Ended
 from zlab.ledger.upstream import Upstream, dealt
