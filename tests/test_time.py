@@ -9,6 +9,7 @@ import pytest
 from labs import TRANSPORTS, eventually, leaving_nothing, one_way, sending
 
 import zlab
+from zlab.views.timeline import MARKED
 
 
 def numbered(many: int) -> list[bytes]:
@@ -271,6 +272,7 @@ def test_a_breakpoint_holds_exactly_the_message_that_it_is_about() -> None:
             receiver = lab.snapshot().nodes[1]
             assert (receiver.state, receiver.blocked_on) == ("paused", "inbox")
             assert lab.events().query("kind == 'breakpoint'")["socket"].item() == "inbox"
+            assert "breakpoint" in MARKED
             lab.resume()
             eventually(lambda: len(got) == 60)
             assert stop.hits == 1

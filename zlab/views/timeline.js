@@ -2,8 +2,8 @@
 
 const TOP = 1000; // the slider's right end: now
 const OLDER = 0.35; // of its length, at the most, for the time of which only some ticks are kept
-const SIGNS = { kill: "✕", restart: "↻", error: "!", fault: "◆", pause: "‖", break: "●", finish: "✓", stop: "■", "handshake failed": "⊘" };
-const GRAVE = ["error", "kill", "handshake failed", "break", "fault", "stop", "restart", "finish", "pause"]; // what is told first where there is room for one
+const SIGNS = { kill: "✕", restart: "↻", error: "!", fault: "◆", pause: "‖", breakpoint: "●", finish: "✓", stop: "■", "handshake failed": "⊘" };
+const GRAVE = ["error", "kill", "handshake failed", "breakpoint", "fault", "stop", "restart", "finish", "pause"]; // what is told first where there is room for one
 const BESIDE = 12; // pixels that a sign takes
 const LISTED = 8; // of what stands under one sign
 const PACES = [["0.1", "1/10 ×"], ["0.25", "1/4 ×"], ["1", "1 ×"], ["4", "4 ×"]];

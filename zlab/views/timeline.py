@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zlab.ledger.snapshot import Snapshot
     from zlab.recording import Event
 
-MARKED = frozenset({"kill", "restart", "error", "fault", "pause", "break", "finish", "stop", "handshake failed"})
+MARKED = frozenset({"kill", "restart", "error", "fault", "pause", "breakpoint", "finish", "stop", "handshake failed"})
 """The kinds of events that have a mark."""
 _KEPT = 200  # marks; more could not be told apart
 _WORDS = 120  # letters of what a mark tells
