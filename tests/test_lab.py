@@ -14,6 +14,7 @@ import zmq
 from labs import LIMIT, TRANSPORTS, eventually, leaving_nothing, one_way, receiving, sending
 
 import zlab
+from zlab.runtime import registry
 
 # A node of each basic pattern that connects: over inproc a binding one is not found again by its peers.
 CONNECTING = {
@@ -430,6 +431,39 @@ def test_a_socket_that_a_node_opens_itself_is_closed_with_the_lab(transport: str
             assert opened.acquire(timeout=10)
         lab.stop()
         assert not [e for e in lab.history() if e.kind == "error"]
+
+
+def test_a_lab_that_cannot_be_stopped_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sound:
+        stopped = False
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    class Broken:
+        def stop(self) -> None:
+            raise LookupError
+
+    labs = [Sound(), Broken(), Sound()]
+    monkeypatch.setattr(registry, "_running", labs)
+    with pytest.raises(LookupError):
+        registry._stop_all()
+    assert all(lab.stopped for lab in labs if isinstance(lab, Sound))
+
+
+def test_a_lab_whose_last_tick_fails_says_so_and_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing() -> None:
+        raise LookupError
+
+    with leaving_nothing():
+        lab = zlab.run(zlab.patterns.exclusive_pair())
+        with monkeypatch.context() as broken:
+            broken.setattr(lab._clock, "tick", failing)
+            with pytest.raises(LookupError):
+                lab.stop()
+        assert lab not in registry._running
+        lab.stop()
+        assert lab.snapshot().state == "stopped"
 
 
 def test_a_node_cannot_end_or_restart_what_it_belongs_to() -> None:

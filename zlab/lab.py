@@ -192,6 +192,7 @@ class Lab(Observed):
 
         Raises:
             KeyError: no such node.
+            RuntimeError: it is a node of the lab that asks.
             TimeoutError: it did not end within 2 seconds; the message says where it stands.
         """
         self._run.kill(node)
@@ -201,7 +202,7 @@ class Lab(Observed):
 
         Raises:
             KeyError: no such node.
-            RuntimeError: the lab is stopped.
+            RuntimeError: the lab is stopped, or it is a node of its own that asks.
             TimeoutError: what ran before does not end within 2 seconds.
             TopologyError: its endpoint cannot be bound again.
         """
@@ -327,6 +328,9 @@ class Lab(Observed):
 
         A node that does not end within 2 seconds (in a long ``time.sleep``, say) is named in
         `events`; its thread ends as soon as that call returns.
+
+        Raises:
+            RuntimeError: it is a node of the lab that asks.
         """
         super().stop()
 

@@ -71,8 +71,10 @@ class Observed(Followed):
         if self._finished:
             return
         self._runs.stop()
-        self._clock.stop()
-        registry.leave(self)
+        try:
+            self._clock.stop()
+        finally:
+            registry.leave(self)
         self._finished = True
 
     def __enter__(self) -> Self:

@@ -196,7 +196,7 @@ class Monitors:
             else:
                 unsettled = True
         self._tasks.clear()
-        self._settle()
+        self._guard(self._settle)
         selector.close()
         for end in self._wake:
             os.close(end)

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import weakref
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ def leave(lab: Stoppable) -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    for lab in tuple(_running):
-        lab.stop()
+    with ExitStack() as all_of_them:  # also those after one that cannot be stopped
+        for lab in tuple(_running):
+            all_of_them.callback(lab.stop)
 
 
 # The labs of a process are not its children's: there they have no threads, and their files are not theirs.
