@@ -266,6 +266,28 @@ def test_a_node_that_comes_back_is_somebody_new_and_hears_everybody():
         assert "none unaccounted for" in zlab.checks.accounted(lab), lab.ledger().to_string()
 
 
+def test_a_mailbox_at_which_another_answers_is_connected_to_when_that_one_is_discovered(lab, context, stranger):
+    stranger.hello()
+    stranger.greeted()
+    stranger.next(3)
+    stranger.inbox.close()
+    stranger.inbox = context.socket(zmq.ROUTER)
+    eventually(lambda: bound(stranger.inbox, stranger.port))
+    assert not stranger.inbox.poll(300)  # three times as long as ZeroMQ waits until it connects again
+    other = Stranger(lab, context, uuid=UUID[::-1])
+    other.beacon(port=stranger.port)
+    stranger.greeted()
+    other.close()
+
+
+def bound(socket, port):
+    """Whether the port was free by now."""
+    try:
+        return socket.bind(f"tcp://127.0.0.1:{port}")
+    except zmq.ZMQError:
+        return False
+
+
 def test_it_is_refused_before_anything_starts_where_it_cannot_work():
     with (
         leaving_nothing(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ class Peers:
         mailbox = self._mailboxes.get(endpoint) or self.inbox.context.socket(zmq.DEALER)
         mailbox.setsockopt(zmq.ROUTING_ID, b"\x01" + self.uuid)
         mailbox.setsockopt(zmq.LINGER, 0)
+        mailbox.setsockopt(
+            zmq.RECONNECT_IVL, -1
+        )  # what returned by itself could take the identity of a later connection
         mailbox.connect(endpoint)
         self.peers[uuid] = Peer(mailbox, endpoint, time.monotonic())
         hello = Message(Kind.HELLO, endpoint=self.endpoint, name=self.name, groups=tuple(self.groups))
@@ -77,7 +81,8 @@ class Peers:
         """It has gone, or must be taken for gone."""
         peer = self.peers.pop(uuid, None)
         if peer and self._mailboxes.get(peer.endpoint) is peer.mailbox:
-            peer.mailbox.disconnect(peer.endpoint)
+            with suppress(zmq.ZMQError):  # it is disconnected already where the connection was lost
+                peer.mailbox.disconnect(peer.endpoint)
         elif peer:
             peer.mailbox.close()
 
