@@ -261,6 +261,14 @@ def test_a_foreign_worker_serves_the_paranoid_queue(peers):
     for dropped in (b"\x02", b"garbage", b""):  # a heartbeat before READY, and what is no command
         worker.send(dropped)
     worker.send(b"\x01")
+    stranger = peer("frontend")
+    for dropped in ([b""], [b"no", b"delimiter"], [b"none before the body", b""]):  # of these no worker hears
+        stranger.send_multipart(dropped)
+    stranger.send_multipart([b"", b"the last"])
+    *envelope, delimiter, request = worker.recv_multipart()
+    assert (delimiter, request) == (b"", b"the last")
+    worker.send_multipart([*envelope, b"", b"heard"])
+    assert stranger.recv_multipart() == [b"", b"heard"]
     client.send(b"ask")
     *envelope, delimiter, request = worker.recv_multipart()
     assert (delimiter, request) == (b"", b"ask")
