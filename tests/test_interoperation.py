@@ -169,7 +169,7 @@ MESSAGES = [
 
 
 SLOW = {"binary_star": {"heartbeat": 0.5, "timeout": 2.0}}
-"""What is sent to a backup is a vote, too: a primary that has other things to do for a moment must not count as dead."""
+"""What is sent to a backup is a vote: a primary that has other things to do for a moment must not count as dead."""
 
 
 @pytest.mark.parametrize("name", ["paranoid_pirate", "majordomo", "titanic", "binary_star", "freelance_three"])

@@ -95,12 +95,10 @@ class Queue:
             else:
                 alive = {worker: until for worker, until in alive.items() if until > now}
                 free = {worker: None for worker in free if worker in alive}
-            if frontend in ready and free:
-                request = frontend.recv_multipart()
-                if b"" in request[1:-1]:  # else no reply to it could be told from what is no reply
-                    worker = next(iter(free))
-                    del free[worker]
-                    backend.send_multipart([worker, *request])
+            if frontend in ready and free and b"" in (request := frontend.recv_multipart())[1:-1]:  # else it is dropped
+                worker = next(iter(free))
+                del free[worker]
+                backend.send_multipart([worker, *request])
             if now >= beat:
                 for worker in alive:  # whoever works is told too: a queue that is busy lives
                     backend.send_multipart([worker, HEARTBEAT])
