@@ -16,10 +16,12 @@ import zlab
 from zlab import faults
 from zlab.recording import Direction
 from zlab.runtime.relay import Relay
+from zlab.runtime.relay import _listener as listener
 from zlab.views import breaking
 from zlab.views.commands import Commands
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     import pandas as pd
@@ -355,6 +357,18 @@ def test_a_relay_that_is_awake_when_it_is_closed_may_end_before_it_is_woken() ->
         relay._outside = Waking()
         relay.close()
     assert not said
+
+
+def test_a_relay_that_cannot_open_a_route_keeps_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with leaving_nothing():
+        relay = Relay(lambda *_: None)
+        made: list[socket.socket] = []
+        monkeypatch.setattr("zlab.runtime.relay._listener", lambda number: made.append(listener(number)) or made[-1])
+        monkeypatch.setattr(relay, "_open", lambda *_: (_ for _ in ()).throw(OSError("too many open files")))
+        with pytest.raises(OSError, match="too many"):
+            relay.route(("a.out", "x"), "tcp://127.0.0.1:5555")
+        assert [each.fileno() for each in made] == [-1]
+        relay.close()
 
 
 def test_a_lab_with_a_relay_is_ready_when_subscriptions_have_passed_it() -> None:

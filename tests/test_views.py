@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from labs import eventually
 
 import zlab
 from zlab.ledger.arrows import Arrows
@@ -563,6 +564,19 @@ def test_an_unknown_command_is_refused_aloud(lab):
     commands.post("explode", {}, lambda error: (told.append(error), done.set()))
     assert done.wait(5)
     assert "explode failed: KeyError" in told[0]
+
+
+def test_a_command_whose_answer_reaches_nobody_holds_up_no_other(lab):
+    failed, done = [], threading.Event()
+    commands = Commands(lab, lambda *told: failed.append(told))
+
+    def gone(_):
+        raise ConnectionError
+
+    commands.post("pause", {}, gone)
+    eventually(lambda: [(name, "ConnectionError" in why) for name, _, why in failed] == [("pause", True)])
+    commands.post("resume", {}, lambda _: done.set())
+    assert done.wait(5)
 
 
 @pytest.mark.usefixtures("sent")

@@ -126,7 +126,11 @@ class Relay:
         port = self._ports.get(route)
         if port is None:
             port = _Port(_listener(0), host, int(number))
-            self._do(partial(self._open, route, port))
+            try:
+                self._do(partial(self._open, route, port))
+            except BaseException:
+                port.listener.close()
+                raise
         return "tcp://{}:{}".format(*port.listener.getsockname())
 
     def set(self, wires: Mapping[Route, tuple[Wire, Wire]]) -> None:
@@ -227,9 +231,9 @@ class Relay:
                 self._attend(connection, now)
 
     def _open(self, route: Route, port: _Port) -> None:
-        self._ports[route] = port
         port.listener.listen()
         self._selector.register(port.listener, selectors.EVENT_READ, port)
+        self._ports[route] = port
 
     def _flows(self) -> Iterator[_Flow]:
         for port in self._ports.values():

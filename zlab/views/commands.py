@@ -100,7 +100,10 @@ class Commands:
                     self._busy.remove(step)
                     return
                 name, given, answer = self._waiting[step].popleft()
-            answer(self._carry_out(name, given))
+            try:
+                answer(self._carry_out(name, given))
+            except Exception:  # noqa: BLE001 - who asked is gone perhaps; those who wait have their turn
+                self._failed(name, "", traceback.format_exc())
 
     def _carry_out(self, name: str, given: Mapping[str, Any]) -> str:
         if name != "stop" and not self._source.steerable:
