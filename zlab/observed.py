@@ -13,6 +13,7 @@ from zlab.ledger.where import Standing, Where, last_messages
 from zlab.runtime import registry
 from zlab.runtime.clock import Clock
 from zlab.runtime.standing import standing
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -295,7 +296,7 @@ class Observed(Followed):
             state=figures.state,
             since=max(0.0, snapshot.at - figures.since),
             blocked_on=figures.blocked_on,
-            sockets=tuple(s for s in snapshot.sockets if s.name.rpartition(".")[0] == node),
+            sockets=tuple(s for s in snapshot.sockets if node_of(s.name) == node),
             queued=queued,
             messages=tuple(last_messages(node, self._clock.book.journeys.hops(), names, now)),
         )

@@ -132,6 +132,10 @@ class Counts(NamedTuple):
         return self.sent - self.swallowed + self.copied
 
 
+NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
+"""What has crossed a socket before the first message."""
+
+
 class Meter(Protocol):
     """What a probe counts with, as far as others look at it."""
 
@@ -323,7 +327,7 @@ class Recording:
     """What nobody behind such an XSUB asks for any more, and since when: its publishers may not have heard yet."""
     vague: bool = False
     """Whether what such an XSUB asks for cannot be told."""
-    counts: Callable[[], Counts] = field(default=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
+    counts: Callable[[], Counts] = field(default=lambda: NOTHING)
     """Reads the counters; set by the probe."""
     watch: Callable[[int | None, bool, bool], None] = field(default=lambda _mask, _gated, _rich: None)
     """Tells the probe what to trace, whether to pass by the gate, and whether to keep frames; set by the probe.

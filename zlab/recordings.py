@@ -64,7 +64,7 @@ class Recordings:
             facing: for each publisher's full name, the subscribers that face it.
             key: what makes a message itself; None for its last frame.
             trace_limit: records that a socket writes between two visits of the clock.
-            complain: told where the key function fails, once for each socket.
+            complain: told in words that the key function has failed, once for each socket.
         """
         self.key = key
         self.trace_limit = trace_limit

@@ -177,6 +177,11 @@ class Socket:
         return {**self.options, **options}
 
 
+def node_of(socket: str) -> str:
+    """The node that a socket belongs to, by the socket's full name: ``worker-1`` of ``worker-1.tasks``."""
+    return socket.rpartition(".")[0]
+
+
 def check_options(name: str, socket: Socket) -> None:
     """Refuse an option that libzmq does not have, or a value that is none.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from zlab.sockets import PEERS, Socket, SocketType, TopologyError, check_options
+from zlab.sockets import PEERS, Socket, SocketType, TopologyError, check_options, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,12 +37,12 @@ class Link:
     @property
     def source(self) -> str:
         """The name of the sending node."""
-        return self.sender.rpartition(".")[0]
+        return node_of(self.sender)
 
     @property
     def target(self) -> str:
         """The name of the receiving node."""
-        return self.receiver.rpartition(".")[0]
+        return node_of(self.receiver)
 
     def __str__(self) -> str:
         """Read as ``source.out → sink.inbox``."""

@@ -142,11 +142,6 @@ class Facts:
         return any(set(sockets) & set(finding.sockets) for finding in self.found)
 
 
-def node_of(socket: str) -> str:
-    """The node that a socket belongs to, by its full name."""
-    return socket.rpartition(".")[0]
-
-
 def count(number: int, what: str) -> str:
     """A number of things, in words."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")

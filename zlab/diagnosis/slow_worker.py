@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.diagnosis.facts import count, listed, node_of
+from zlab.diagnosis.facts import count, listed
 from zlab.diagnosis.mistake import Mistake, Sign
 from zlab.ledger.snapshot import NodeState
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from zlab.recording import Counts
+from zlab.recording import NOTHING, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 NO_DELIMITER = "no envelope delimiter"
 """Why such a message is called dropped (RFC 28/REQREP)."""
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 
 
 class Bare(NamedTuple):
@@ -43,6 +42,6 @@ def bare(
     found: dict[str, Bare] = {}
     for sender, (looked, count) in seen.items():
         before, unseen = found.get(fronts.get(sender, sender), Bare(0))
-        left = max(0, totals.get(sender, _NOTHING).left - looked)
+        left = max(0, totals.get(sender, NOTHING).left - looked)
         found[fronts.get(sender, sender)] = Bare(before + count, unseen + left)
     return {sender: known for sender, known in found.items() if known.bare}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zlab.ledger.row import Row, split
-from zlab.recording import Counts
+from zlab.recording import NOTHING, Counts
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 TURNED_AWAY = "turned away"
 """Why a message is lost whose sender was told that it may not come in, and does not try again."""
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 
 
 def of_barred(
@@ -43,8 +43,8 @@ def of_barred(
         by_sender.setdefault(links[link].sender, []).append(link)
     rows: dict[int, Row] = {}
     for sender, mine in by_sender.items():
-        sent = 0 if sender in free else totals.get(sender, _NOTHING).left
-        why = "" if sender.rpartition(".")[0] in live else "peer killed"
+        sent = 0 if sender in free else totals.get(sender, NOTHING).left
+        why = "" if node_of(sender) in live else "peer killed"
         why = TURNED_AWAY if all(map(barred.__getitem__, mine)) else "lab stopped" if stopped else why
         whole = Row(sent, 0, 0, {}, {why: sent} if sent else {}) if why else Row(sent, 0, sent, {}, {})
         rows |= zip(mine, split(whole, len(mine)) if len(mine) > 1 else [whole], strict=True)

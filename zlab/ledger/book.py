@@ -31,7 +31,7 @@ from zlab.ledger.snapshot import (
 from zlab.ledger.strangers import of_strangers, with_strangers
 from zlab.ledger.subscribers import Subscribers
 from zlab.ledger.tally import Tally
-from zlab.recording import Counts, Event, Recording
+from zlab.recording import NOTHING, Counts, Event, Recording
 from zlab.sockets import PUBLISHERS, Socket, SocketType
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from zlab.sockets import OptionValue
     from zlab.topology import Link, Topology
 
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _REFRESH = 0.5  # seconds between two looks at the quantiles
 
 FLIGHTS = 1_000
@@ -94,7 +93,7 @@ class Book:
         self._refresh = 0.0
         self.emptied = Emptied(len(topology.links), hold)
         self.recent = Recent()
-        self._second: dict[str, Counts] = dict.fromkeys(self._specs, _NOTHING)
+        self._second: dict[str, Counts] = dict.fromkeys(self._specs, NOTHING)
         self.ambiguous = 0
         """Traced messages whose match was one of several equal bodies."""
         self.let_go = 0
@@ -119,14 +118,14 @@ class Book:
         self._publishers = Counter(link.receiver for link in topology.links)
         for i, link in enumerate(fresh, known):
             self._index[link.sender, link.receiver].append(i)
-            self._before[link] = self._second.get(link.sender, _NOTHING).sent if link.receiver in strangers else 0
+            self._before[link] = self._second.get(link.sender, NOTHING).sent if link.receiver in strangers else 0
             self._matcher.face(link)
         self.latencies.grow(len(topology.links))
         self.journeys.grow(topology)
         self._crossed.grow(topology)
         self._group()
         for name in self._specs:
-            self._second.setdefault(name, _NOTHING)
+            self._second.setdefault(name, NOTHING)
         self.emptied.grow(len(fresh))
         self.recent.grow(len(fresh))
 
@@ -311,14 +310,14 @@ class Book:
 
     def _strange_row(self, link: Link) -> Row:
         if link.receiver in self._strangers:  # what it asked for, and what became of it, is not known
-            sent = self._second.get(link.sender, _NOTHING).sent - self._before.get(link, 0)
+            sent = self._second.get(link.sender, NOTHING).sent - self._before.get(link, 0)
             return Row(sent, sent, 0, {}, {}, uncertain=sent)
         watched = self._subscribers.matched(link.receiver)
-        came = max(0, self._second.get(link.receiver, _NOTHING).received - watched)
+        came = max(0, self._second.get(link.receiver, NOTHING).received - watched)
         return Row(came, came, 0, {}, {}, uncertain=came if watched else 0)
 
     def _link(self, index: int, link: Link) -> LinkFigures:
-        sender, receiver = self._second.get(link.sender, _NOTHING), self._second.get(link.receiver, _NOTHING)
+        sender, receiver = self._second.get(link.sender, NOTHING), self._second.get(link.receiver, NOTHING)
         mean = sender.sent_bytes / sender.sent if sender.sent else 0.0
         return self._figures.link(
             index,
@@ -332,7 +331,7 @@ class Book:
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:
-        counts, before = self._second.get(name, _NOTHING), self.recent.before(name)
+        counts, before = self._second.get(name, NOTHING), self.recent.before(name)
         return self._figures.socket(name, spec, urls, counts=counts, before=before, span=max(self.recent.span, 1e-9))
 
     def _conflates(self, link: Link) -> bool:
@@ -346,7 +345,7 @@ class Book:
     def _totals(self, live: Mapping[Recording, Counts]) -> dict[str, Counts]:
         totals = self._tally.totals(live)
         for name in self._specs:
-            totals.setdefault(name, _NOTHING)
+            totals.setdefault(name, NOTHING)
         totals = through_proxies(totals, self.proxied, self._unseen, self.topology.links, self._specs, self._strangers)
         return with_strangers(totals, self._strangers, self._exchanges)
 

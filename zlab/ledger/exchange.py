@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zlab.ledger.bare import NO_DELIMITER, Bare
 from zlab.ledger.dealing import deal, proportion, share
 from zlab.ledger.row import SWALLOWED, Row
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,13 +119,13 @@ class Exchange:
             self._most = gap
             self._blame = self._reason
         self._strike(strikes, gap, at)
-        self._dead = {node for node in self._dead | set(map(_node, closed)) if node not in live}
-        if not self._keeps and all(_node(r) in self._dead for r in self.receivers):
+        self._dead = {node for node in self._dead | set(map(node_of, closed)) if node not in live}
+        if not self._keeps and all(node_of(r) in self._dead for r in self.receivers):
             self._least = gap  # a queue goes with its receiver
         self._most = min(self._most, gap) if self._touched or self._conflates else 0
         if self._conflates:
             self._most = gap
-        reading = [r for r in self.receivers if _node(r) in live]
+        reading = [r for r in self.receivers if node_of(r) in live]
         waiting = bool(reading) and all(r in idle for r in reading)
         # Every receiver stands at an empty queue: what was sent before and has not come will not come.
         candidate = max(0, sent_first - received) if waiting else 0
@@ -278,13 +279,9 @@ class Exchange:
 
     def _holding(self, room: Mapping[int, int | None]) -> Mapping[int, int | None]:
         """The links that can hold a queue now, of those that have room."""
-        able = {r.link for r in self.rays if _node(r.receiver) in self._live or r.keeps}
-        best = {r.link for r in self.rays if _node(r.sender) in self._live} & able
+        able = {r.link for r in self.rays if node_of(r.receiver) in self._live or r.keeps}
+        best = {r.link for r in self.rays if node_of(r.sender) in self._live} & able
         return {k: v for k, v in room.items() if k in best} or {k: v for k, v in room.items() if k in able} or room
 
     def _is_touched(self, link: int) -> bool:
         return any(ray.link == link and {ray.sender, ray.receiver} & self._touched for ray in self.rays)
-
-
-def _node(socket: str) -> str:
-    return socket.rpartition(".")[0]

@@ -11,7 +11,7 @@ import numpy as np
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.ledger.row import SWALLOWED
 from zlab.recording import Direction, lean
-from zlab.sockets import PUBLISHERS
+from zlab.sockets import PUBLISHERS, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,7 +204,7 @@ class Maker:
         if receiver in targets:
             return ""
         passing = (t for t in targets if receiver in self._targets.get(self._proxied.get(t, ""), ()))
-        return next(passing, "").rpartition(".")[0]
+        return node_of(next(passing, ""))
 
 
 class _Made(Sequence[Hop]):

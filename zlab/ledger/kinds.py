@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zlab.sockets import PUBLISHERS, Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Kinds:
         if spec.type in _REPLIES:
             return self._index("reply")
         if spec.type is SocketType.PAIR:
-            return self._index(f"from {sender.rpartition('.')[0]}")
+            return self._index(f"from {node_of(sender)}")
         return self._index(_endpoint(spec))
 
     def _published(self, spec: Socket, head: bytes) -> str:

@@ -6,12 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from zlab.ledger.row import Row
-from zlab.recording import Counts
+from zlab.recording import NOTHING, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _WINDOW = 1.0  # seconds over which a rate is taken
 
 
@@ -50,7 +49,7 @@ class Recent:
 
     def before(self, name: str) -> Counts:
         """What a socket had counted at the first reading."""
-        return self._kept[0][1].get(name, _NOTHING)
+        return self._kept[0][1].get(name, NOTHING)
 
     def rates(self) -> dict[str, tuple[float, float]]:
         """How fast each socket sends and receives, in messages per second."""

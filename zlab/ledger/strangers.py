@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zlab.recording import Counts
+from zlab.recording import NOTHING, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zlab.ledger.exchange import Exchange
     from zlab.ledger.row import Row
-
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 
 
 def with_strangers(
@@ -30,8 +28,8 @@ def with_strangers(
         return totals
     result = dict(totals)
     for exchange in exchanges:
-        sent = sum(totals.get(s, _NOTHING).sent for s in exchange.senders if s not in strangers)
-        received = sum(totals.get(r, _NOTHING).received for r in exchange.receivers if r not in strangers)
+        sent = sum(totals.get(s, NOTHING).sent for s in exchange.senders if s not in strangers)
+        received = sum(totals.get(r, NOTHING).received for r in exchange.receivers if r not in strangers)
         for kind, amount, names in (
             ("received", max(0, sent - received), exchange.receivers),
             ("sent", max(0, received - sent), exchange.senders),
@@ -39,7 +37,7 @@ def with_strangers(
             strange = [name for name in names if name in strangers]
             for number, name in enumerate(strange):
                 share = amount * (number + 1) // len(strange) - amount * number // len(strange)
-                result[name] = result.get(name, _NOTHING)._replace(**{kind: share})
+                result[name] = result.get(name, NOTHING)._replace(**{kind: share})
     return result
 
 

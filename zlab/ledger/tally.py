@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zlab.recording import Counts, Recording
+from zlab.recording import NOTHING, Counts, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 
 
 def add(one: Counts, other: Counts) -> Counts:
@@ -26,7 +24,7 @@ class Tally:
 
     def fold(self, recording: Recording, counts: Counts) -> None:
         """Add a life that is over."""
-        self._past[recording.name] = add(self._past.get(recording.name, _NOTHING), counts)
+        self._past[recording.name] = add(self._past.get(recording.name, NOTHING), counts)
 
     def totals(self, live: Mapping[Recording, Counts]) -> dict[str, Counts]:
         """The counts of each socket, those of its past lives included."""

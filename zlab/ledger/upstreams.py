@@ -10,7 +10,7 @@ from zlab.ledger.row import Row
 from zlab.ledger.sharing import capacity, high_water
 from zlab.ledger.subscription import Ended
 from zlab.ledger.upstream import Upstream, dealt
-from zlab.recording import Counts
+from zlab.recording import NOTHING, Counts
 from zlab.sockets import PUBLISHERS, SocketType
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zlab.sockets import Socket
     from zlab.topology import Link
 
-_NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 _PECULIAR = ("xpub_manual", "xpub_manual_last_value", "xpub_verbose", "xpub_verboser", "only_first_subscribe")
 """Options with which subscriptions go on otherwise than they come."""
 
@@ -146,8 +145,8 @@ class Upstreams:
         if upstream is not None and link.sender in upstream.feeds and link.receiver in self._told:
             return upstream.row(link.sender, stopped=stopped)
         # Its subscriptions are messages of its own, which nobody has read: what has come was expected.
-        sent = {k.sender: totals.get(k.sender, _NOTHING).left for k in links if k.receiver == link.receiver}
-        came, names = totals.get(link.receiver, _NOTHING).received, list(sent)
+        sent = {k.sender: totals.get(k.sender, NOTHING).left for k in links if k.receiver == link.receiver}
+        came, names = totals.get(link.receiver, NOTHING).received, list(sent)
         part = dealt(min(came, sum(sent.values())), list(sent.values()))[names.index(link.sender)]
         others = sent[link.sender] if len(sent) > 1 else max(0, sent[link.sender] - part)
         return Row(part, part, 0, {}, {}, uncertain=others)

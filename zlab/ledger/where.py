@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from zlab.sockets import node_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -99,8 +101,8 @@ def last_messages(node: str, hops: Sequence[Hop], kinds: Sequence[str], now: flo
     told = 0
     for hop in reversed(hops):
         sender, receiver = hop.crossing.sender, hop.receiver
-        sends = sender.rpartition(".")[0] == node
-        if not sends and not (hop.received and receiver.rpartition(".")[0] == node):
+        sends = node_of(sender) == node
+        if not sends and not (hop.received and node_of(receiver) == node):
             continue
         ago = now - (hop.crossing.trace.time if sends else hop.received) * 1e-9
         what = f"{kinds[hop.kind] or '(empty)'}, {hop.crossing.trace.size:,} bytes"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zlab.nodes import at_least, paced, padded, work
-from zlab.patterns.judging import all_hear, called, home, last_failure, node_of, once, received
+from zlab.patterns.judging import all_hear, called, home, last_failure, once, received
 from zlab.patterns.multithreaded_server import multithreaded_server, server
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.trying import slow
-from zlab.sockets import DEALER, ROUTER
+from zlab.sockets import DEALER, ROUTER, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from zlab.faults import Drop
 from zlab.nodes import at_least, paced, padded, work
 from zlab.patterns.bstar import BinaryStar, SplitBrainError, State
 from zlab.patterns.freelance_one import ask
-from zlab.patterns.judging import all_hear, called, home, last_failure, node_of, received
+from zlab.patterns.judging import all_hear, called, home, last_failure, received
 from zlab.patterns.lazy_pirate import asking, in_order
 from zlab.patterns.pattern import WITHIN, Guide, NotYet, pattern
-from zlab.sockets import PUB, ROUTER, SUB
+from zlab.sockets import PUB, ROUTER, SUB, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

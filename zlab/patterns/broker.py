@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.nodes import at_least, paced, padded
-from zlab.patterns.judging import called, home, last_failure, node_of, received
+from zlab.patterns.judging import called, home, last_failure, received
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.request_reply import Client, Server
 from zlab.patterns.trying import kill
-from zlab.sockets import DEALER, REP, REQ, ROUTER
+from zlab.sockets import DEALER, REP, REQ, ROUTER, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from zlab.nodes import at_least, padded
 from zlab.patterns import chp
 from zlab.patterns.bstar import BinaryStar, State
 from zlab.patterns.clone_three import HEARTBEAT
-from zlab.patterns.judging import called, node_of
+from zlab.patterns.judging import called
 from zlab.patterns.maps import Held, alike, messages
 from zlab.patterns.pacing import Pace
 from zlab.patterns.pattern import WITHIN, Guide, NotYet, pattern
 from zlab.patterns.standby import Standby
-from zlab.sockets import DEALER, PUB, ROUTER, SUB
+from zlab.sockets import DEALER, PUB, ROUTER, SUB, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

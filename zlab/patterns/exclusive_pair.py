@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from zlab.checks import CheckFailed
 from zlab.nodes import at_least, paced, padded
-from zlab.patterns.judging import all_hear, last_failure, node_of
+from zlab.patterns.judging import all_hear, last_failure
 from zlab.patterns.pattern import Guide, pattern
 from zlab.patterns.trying import restart
-from zlab.sockets import DEALER, PAIR
+from zlab.sockets import DEALER, PAIR, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

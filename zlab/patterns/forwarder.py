@@ -10,11 +10,11 @@ import zmq
 
 from zlab.checks import CheckFailed
 from zlab.nodes import at_least, paced, padded
-from zlab.patterns.judging import all_hear, called, last_failure, node_of, received
+from zlab.patterns.judging import all_hear, called, last_failure, received
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.pub_sub import TOPICS, subscriber
 from zlab.patterns.trying import restart
-from zlab.sockets import PUB, SUB, XPUB, XSUB
+from zlab.sockets import PUB, SUB, XPUB, XSUB, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.nodes import at_least, paced, padded
-from zlab.patterns.judging import all_hear, called, home, last_failure, node_of, received
+from zlab.patterns.judging import all_hear, called, home, last_failure, received
 from zlab.patterns.lazy_pirate import asking
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.request_reply import Client as Waiting
 from zlab.patterns.request_reply import Server
 from zlab.patterns.trying import kill
-from zlab.sockets import REP, REQ
+from zlab.sockets import REP, REQ, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.nodes import at_least
-from zlab.patterns.judging import called, home, last_failure, node_of, received
+from zlab.patterns.judging import called, home, last_failure, received
 from zlab.patterns.load_balancing_broker import Worker
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.request_reply import Client
 from zlab.patterns.trying import kill_all
-from zlab.sockets import PUB, REQ, ROUTER, SUB
+from zlab.sockets import PUB, REQ, ROUTER, SUB, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zlab.checks import CheckFailed
 from zlab.patterns.pattern import NotYet
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +36,6 @@ def called(lab: Lab, *names: str, alive: bool = False) -> list[str]:
     gone = {node.name for node in lab.snapshot().nodes if alive and node.state == "killed"}
     plain = {node.name: re.sub(r"-\d+$", "", node.name) for node in lab.topology.nodes}
     return [node for node, name in plain.items() if name in names and node not in gone]
-
-
-def node_of(socket: str) -> str:
-    """The node of a socket's full name."""
-    return socket.rpartition(".")[0]
 
 
 def received(passages: Iterable[Passage], *nodes: str, since: float = 0.0) -> list[Passage]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from zlab.checks import CheckFailed
 from zlab.patterns.chp import HUGZ, KTHXBAI, Hashmap, KVMsg
-from zlab.patterns.judging import called, last_failure, node_of, received
+from zlab.patterns.judging import called, last_failure, received
 from zlab.patterns.pattern import NotYet
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

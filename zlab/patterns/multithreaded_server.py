@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.nodes import at_least
-from zlab.patterns.judging import called, home, node_of, received
+from zlab.patterns.judging import called, home, received
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.request_reply import Client, Server
 from zlab.patterns.trying import slow
-from zlab.sockets import DEALER, REP, REQ, ROUTER
+from zlab.sockets import DEALER, REP, REQ, ROUTER, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

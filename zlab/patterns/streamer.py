@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.nodes import at_least, paced, padded, work
-from zlab.patterns.judging import all_hear, called, last_failure, node_of, nothing_gone, once, received
+from zlab.patterns.judging import all_hear, called, last_failure, nothing_gone, once, received
 from zlab.patterns.pattern import Guide, NotYet, pattern
 from zlab.patterns.trying import slow
-from zlab.sockets import PUB, PULL, PUSH, SUB
+from zlab.sockets import PUB, PULL, PUSH, SUB, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

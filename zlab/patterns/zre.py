@@ -10,12 +10,12 @@ import zmq
 
 from zlab.checks import CheckFailed
 from zlab.nodes import at_least, padded
-from zlab.patterns.judging import called, last_failure, node_of
+from zlab.patterns.judging import called, last_failure
 from zlab.patterns.pacing import Pace
 from zlab.patterns.pattern import WITHIN, Guide, NotYet, pattern
 from zlab.patterns.zre_messages import Beacon, Kind, Message, free_port
 from zlab.patterns.zre_peers import LOCAL, Peers
-from zlab.sockets import DEALER, ROUTER
+from zlab.sockets import DEALER, ROUTER, node_of
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:

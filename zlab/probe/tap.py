@@ -321,7 +321,8 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         except Exception as error:  # noqa: BLE001 - the user's function must not hurt the node
             if not complained:
                 complained = True
-                recordings.complain(recording, f"{type(error).__name__}: {error}")
+                told = f"the key function raised {type(error).__name__}: {error}"
+                recordings.complain(recording, f"{told}; this socket's messages are known by their last frame instead")
             return key_of(parts[-1])
 
     def has_room() -> bool:

@@ -14,6 +14,7 @@ from zlab.runtime.meetings import Attempt, End, Meeting, Meetings
 from zlab.runtime.monitors import Monitors
 from zlab.runtime.subscriptions import Subscriptions
 from zlab.runtime.telling import Telling
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ class Connections:
         """Hear that all sockets of a node are closed."""
         of = self._meetings
         with self._changed:
-            for name in [n for n in of.ends if n.rpartition(".")[0] == node]:
+            for name in [n for n in of.ends if node_of(n) == node]:
                 del of.ends[name]
                 # Of a peer that binds, the monitor of the one that is left tells; over inproc nobody does.
                 for meeting in (*of.connected[name], *(m for m in of.bound[name] if m.unheard)):
@@ -235,14 +236,14 @@ class Connections:
 
     def _why(self, meeting: Meeting, link: int) -> str:
         for name in (meeting.binder, meeting.connector):
-            node = name.rpartition(".")[0]
+            node = node_of(name)
             if name not in self._meetings.ends:
                 state, _ = self._node(node)
                 return f"{node} {ENDED.get(state, 'has not started')}: restart it"
         last = meeting.last
         if last is None or not last.alive:
             if meeting.unheard and not meeting.loose:
-                node = meeting.connector.rpartition(".")[0]
+                node = node_of(meeting.connector)
                 return f"inproc does not reconnect by itself: restart {node} too"
             return f"it was disconnected: {last.why or 'by the peer'}" if last is not None else "it has not begun"
         return self._not_connected(meeting, last, link) or (

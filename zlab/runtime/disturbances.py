@@ -16,6 +16,7 @@ from zlab.ledger.snapshot import FaultFigures
 from zlab.runtime.overrides import When
 from zlab.runtime.refusals import affected, option_sockets, refuse
 from zlab.runtime.targets import Given, Target, target
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ class Disturbance:
 
 
 def _owners(target: Target) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in target.sockets))
+    return tuple(dict.fromkeys(node_of(name) for name in target.sockets))
 
 
 class _Victim:
@@ -154,13 +155,13 @@ class Disturbances:
             self._carry()
         elif isinstance(fault, Option):
             for name in option_sockets(run, found, fault):
-                node = run.nodes[_node(name)]
+                node = run.nodes[node_of(name)]
                 node.overrides.put(name, fault.name, fault.value, made)
                 node.set_options(name)
             run.apply()
         else:
             for name in affected(found, fault):
-                run.nodes[_node(name)].add_fault(name, made, fault.at(name))
+                run.nodes[node_of(name)].add_fault(name, made, fault.at(name))
             run.apply()
 
     def _end(self, made: Disturbance) -> None:
@@ -176,7 +177,7 @@ class Disturbances:
                 self._carry()
             elif isinstance(fault, Option):
                 for name in option_sockets(run, found, fault):
-                    node = run.nodes[_node(name)]
+                    node = run.nodes[node_of(name)]
                     node.overrides.take(name, fault.name, made)
                     node.set_options(name)
                 run.apply()
@@ -219,7 +220,7 @@ class Disturbances:
 
     def renew(self, node: str) -> None:
         """Hear that a node begins with new sockets, and so with options of its own."""
-        mine = {name: self._run.specs[name].options for name in self.options if _node(name) == node}
+        mine = {name: self._run.specs[name].options for name in self.options if node_of(name) == node}
         self.options = {**self.options, **mine}
 
     # --- the network ---------------------------------------------------------------------------
@@ -260,17 +261,13 @@ class Disturbances:
                 if route in seen:
                     continue
                 seen.add(route)
-                outward = connector == link.sender if found.kind == "link" else _node(connector) in found.nodes
+                outward = connector == link.sender if found.kind == "link" else node_of(connector) in found.nodes
                 none = wire if wire.both else Wire()
                 there, back = (wire, none) if outward else (none, wire)
                 before = wires.get(route, (Wire(), Wire()))
                 wires[route] = before[0] + there, before[1] + back
         if self._run.endpoints.relay is not None:
             self._run.endpoints.relay.set(wires)
-
-
-def _node(socket: str) -> str:
-    return socket.rpartition(".")[0]
 
 
 def _place(found: Target) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import zmq
 from zlab.ledger.snapshot import NodeState
 from zlab.runtime.addresses import meets
 from zlab.runtime.handshakes import reason_of
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ class Hearing:
             return
         if end.socket.underlying != address:  # it has a successor already
             return
-        if self._state(name.rpartition(".")[0]) is NodeState.RUNNING:
+        if self._state(node_of(name)) is NodeState.RUNNING:
             self._telling.tell("note", name, "its program monitors it by itself: no more is told of its connections")
 
     def _told_of(self, name: str, url: str) -> Meeting | None:
@@ -99,7 +100,7 @@ class Hearing:
             tell("handshake failed", who, f"at {meeting.url}: {reason}")
 
     def _end_of(self, meeting: Meeting) -> str:
-        node = meeting.binder.rpartition(".")[0]
+        node = node_of(meeting.binder)
         state = self._state(node) if node else NodeState.RUNNING
         return f"{node} {ENDED[state]}" if state in ENDED else "the peer closed it"
 
@@ -139,4 +140,4 @@ class Hearing:
         ]
         if len(meant) == 1 and not meant[0][1].sure:
             meeting, last = meant[0]
-            meeting.refused, last.verdict = True, f"{name.rpartition('.')[0]} has refused it: {reason}"
+            meeting.refused, last.verdict = True, f"{node_of(name)} has refused it: {reason}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zlab.recording import Direction
 from zlab.runtime.world import Point
-from zlab.sockets import PUBLISHERS, Socket, SocketType
+from zlab.sockets import PUBLISHERS, Socket, SocketType, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def place(topology: Topology, where: str | None = None) -> Place:
         return _link_place(topology, where)
     sockets = dict(topology.sockets())
     if where in sockets:
-        node, held = where.rpartition(".")[0], {where}
+        node, held = node_of(where), {where}
     else:
         node = topology[where].name if "." not in where else _node_or_advice(topology, where)
         held = {f"{node}.{key}" for key in topology[node].sockets}
@@ -98,7 +98,7 @@ def _feeds(
 
 
 def _node(point: Point) -> str:
-    return point.socket.rpartition(".")[0]
+    return node_of(point.socket)
 
 
 def _received(held: Iterable[Point], topology: Topology) -> frozenset[Point]:
@@ -111,7 +111,7 @@ def _node_or_advice(topology: Topology, where: str) -> str:
     if any(node.name == where for node in topology.nodes):
         return where
     sockets = [name for name, _ in topology.sockets()]
-    near = [name for name in sockets if name.rpartition(".")[0] == where.rpartition(".")[0]]
+    near = [name for name in sockets if node_of(name) == node_of(where)]
     raise KeyError(f"no socket {where!r} in {topology.name!r}: it has {', '.join(near or sockets)}")
 
 
@@ -138,7 +138,7 @@ def _link_place(topology: Topology, where: str) -> Place:
     held = frozenset(_end(topology, link, met) for link in met)
     fed = {link.receiver for link in met if Point(link.receiver, Direction.RECV) in held}
     feeds = {Point(link.sender, Direction.SEND) for link in met if link.receiver in fed}
-    nodes = {name.rpartition(".")[0] for name in fed}
+    nodes = {node_of(name) for name in fed}
     feeds |= {p for p in points(topology) if p.direction is Direction.SEND and _node(p) in nodes}
     name = " → ".join(_ARROW.split(where.strip()))
     return Place(name, held, held, _feeds(topology, held, feeds, {link.source for link in met}), tuple(map(str, met)))

@@ -10,7 +10,7 @@ from zlab.faults import Option
 from zlab.faults.fault import Fault, NetworkFault, NodeFault
 from zlab.recording import Direction
 from zlab.runtime.options import apply_options
-from zlab.sockets import Socket, SocketType, TopologyError, check_options
+from zlab.sockets import Socket, SocketType, TopologyError, check_options, node_of
 
 if TYPE_CHECKING:
     from zlab.runtime.run import Run
@@ -148,6 +148,6 @@ def _shared(run: Run, target: Target, sockets: tuple[str, ...], *, sending: bool
         if end in sockets and link not in target.links:
             return (
                 f"{end} also {'feeds' if sending else 'receives from'} {other}, and ZeroMQ does not tell the program "
-                f"by which link a message goes: give it the node {end.rpartition('.')[0]!r}"
+                f"by which link a message goes: give it the node {node_of(end)!r}"
             )
     return ""

@@ -26,7 +26,7 @@ from zlab.runtime.relay import Relay
 from zlab.runtime.security import refuse_unsafe
 from zlab.runtime.steering import Steering
 from zlab.runtime.world import World
-from zlab.sockets import PUBLISHERS, TopologyError
+from zlab.sockets import PUBLISHERS, TopologyError, node_of
 
 if TYPE_CHECKING:
     from zlab.recording import Key, Recording
@@ -150,8 +150,7 @@ class Run:
         self.counted_events += 1
 
     def _complain(self, recording: Recording, what: str) -> None:
-        detail = f"the key function raised {what}; this socket's messages are known by their last frame instead"
-        self.report("key", recording.node, recording.socket, detail)
+        self.report("key", recording.node, recording.socket, what)
 
     def find(self, name: str) -> RunningNode:
         """The node of that name.
@@ -195,7 +194,7 @@ class Run:
 
     def is_proxied(self, socket: str) -> bool:
         """Whether a ``zmq.proxy`` moves this socket's messages."""
-        recordings = self.nodes[socket.rpartition(".")[0]].recordings
+        recordings = self.nodes[node_of(socket)].recordings
         return any(recording.name == socket and recording.forwarded is not None for recording in recordings)
 
     def tune(self, names: tuple[str, ...], **values: float | None) -> None:

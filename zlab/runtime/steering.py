@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zlab.recording import Direction
 from zlab.runtime.breakpoints import Breakpoint, breakpoint_on, told
 from zlab.runtime.place import Place, place
+from zlab.sockets import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,4 +235,4 @@ class Steering:
 
 
 def _node(point: Point) -> str:
-    return point.socket.rpartition(".")[0]
+    return node_of(point.socket)

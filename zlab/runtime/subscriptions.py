@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from zlab.runtime.arrival import Arrivals, at_rest, facing, rounds
-from zlab.sockets import SocketType
+from zlab.sockets import SocketType, node_of
 
 if TYPE_CHECKING:
     import threading
@@ -111,7 +111,7 @@ class Subscriptions:
             mailbox = sub.mailbox
             immediate = self._meetings.specs[subscriber].options.get("immediate")
             by_its_thread = meeting.binder == subscriber or last.again or immediate
-            node = subscriber.rpartition(".")[0]
+            node = node_of(subscriber)
             told = yield from self._arrivals.find_out(
                 subscriber,
                 publisher,

@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zlab.sockets import node_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,7 +63,7 @@ def target(topology: Topology, given: Given) -> Target:
         sockets = dict(topology.sockets())
         if given in sockets:
             touching = tuple(link for link in topology.links if given in {link.sender, link.receiver})
-            return Target(given, "socket", (given,), touching, frozenset({given.rpartition(".")[0]}))
+            return Target(given, "socket", (given,), touching, frozenset({node_of(given)}))
         node = topology[given]  # raises with advice
         mine = tuple(f"{given}.{key}" for key in node.sockets)
         touching = tuple(link for link in topology.links if given in {link.source, link.target})

@@ -157,8 +157,7 @@ class Watching:
             self._early.append((kind, recording, detail, time.perf_counter() - self.began))
 
     def _complain(self, recording: Recording, what: str) -> None:
-        detail = f"the key function raised {what}; this socket's messages are known by their last frame instead"
-        self.report("key", recording.node, recording.socket, detail)
+        self.report("key", recording.node, recording.socket, what)
 
     def apply(self) -> None:
         """Tell each probe whether to trace."""

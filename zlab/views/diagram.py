@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.arrows import NOBODY
 from zlab.ledger.fates import DELIVERED, UNDER_WAY, UNKNOWN
+from zlab.sockets import node_of
 from zlab.views import message, palette, units
 from zlab.views.folding import described, whole
 from zlab.views.layout import ordered
@@ -126,7 +127,7 @@ def _ways(arrows: Arrows, numbers: range) -> list[Way]:
         said = message.word(hop.crossing.recording.type, hop.crossing.trace.frames, hop.crossing.trace.head)
         came = received if fates[fate] == DELIVERED else None
         ways.append(
-            Way(_node(source), _node(target), sent, came, kind, said, f"{source} → {target or '?'}", fates[fate])
+            Way(node_of(source), node_of(target), sent, came, kind, said, f"{source} → {target or '?'}", fates[fate])
         )
     return ways
 
@@ -346,10 +347,6 @@ def _text(ways: Sequence[Way], events: Sequence[Event], title: str) -> str:
         detail = event.detail.strip().rpartition("\n")[2]
         lines.append((event.at, " ".join(filter(None, (event.kind, where, detail)))))
     return "\n".join([title, *(f"  {at:10.6f} s  {line}" for at, line in sorted(lines))])
-
-
-def _node(socket: str) -> str:
-    return socket.rpartition(".")[0]
 
 
 def _cut(text: str, most: int) -> str:

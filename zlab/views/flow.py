@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from zlab.sockets import node_of
 from zlab.views import batch, breaking, way
 from zlab.views.folding import binds, folded, topics
 from zlab.views.layout import cards, frame
@@ -343,7 +344,7 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
                 "options": {k: _shown(v) for k, v in socket.options.items()},
             }
             for socket in snapshot.sockets
-            if socket.name.rpartition(".")[0] in names
+            if node_of(socket.name) in names
         },
         "links": {
             i: {

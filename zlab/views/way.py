@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zlab.ledger.arrows import NOBODY
+from zlab.sockets import node_of
 from zlab.views import message
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def latest(arrows: Arrows, node: str, link: tuple[str, str] | None, until: float
         begin = max(first, end - _AT_ONCE)
         for number, hop in reversed(arrows.chosen(range(begin, end))):
             sender, receiver = hop.crossing.sender, hop.receiver if hop.received else ""
-            ends = {_node(sender), _node(receiver)}
+            ends = {node_of(sender), node_of(receiver)}
             if (sender, receiver) == link if link else node in ends:
                 found.append(number)
         end = begin
@@ -110,7 +111,3 @@ def _hops(arrows: Arrows, numbers: Iterable[int]) -> list[dict[str, Any]]:
         }
         for row, hop in zip(sheet.rows.tolist(), sheet.hops, strict=True)
     ]
-
-
-def _node(socket: str) -> str:
-    return socket.rpartition(".")[0]
