@@ -7,6 +7,7 @@ import signal
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,9 @@ import zlab
 from zlab.probe import install_proxy, probe
 from zlab.probe.counted import COUNTED, CountedProxy
 from zlab.probe.steered import SteeredProxy
-from zlab.recording import Recording
+from zlab.recording import Counts, Recording
 from zlab.recordings import Recordings
+from zlab.runtime.tracing import TRACES, Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -516,3 +518,17 @@ def test_a_proxy_that_was_interrupted_and_is_called_again_counts_on(monkeypatch:
             loops[-1].turn()
             thread.join(LIMIT / 1000)
             assert (front._recording.counts().received, back._recording.counts().sent) == (number, number + 1)  # type: ignore[attr-defined]
+
+
+def test_what_a_proxy_moves_is_not_counted_among_what_is_traced() -> None:
+    run: Any = SimpleNamespace(full=False, mask=0, tracing=True, rich=True, apply=lambda: None)
+    book: Any = SimpleNamespace(let_go=0, recent=SimpleNamespace(longest_queue=lambda: 0.0), journeys=SimpleNamespace())
+    tracing, (sender, front, receiver) = Tracing(run, book, 0.1), (Recording(name, "end", "PAIR") for name in "afb")
+    moved: Any = SimpleNamespace(partner=receiver)
+    sent, received = Counts(TRACES // 2, 0, 0, 0, 0, 0, 0), Counts(0, 0, 0, 0, TRACES // 2, 0, 0)
+    front.forwarded = moved
+    tracing.adapt({sender: sent, front: received, receiver: received})
+    assert tracing.sampling == 1
+    front.forwarded = None
+    tracing.adapt({sender: sent, front: received._replace(received=2 * TRACES), receiver: received})
+    assert tracing.sampling > 1

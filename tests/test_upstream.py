@@ -15,6 +15,7 @@ from labs import LIMIT, TRANSPORTS, eventually, receiving
 
 import zlab
 from zlab.ledger.upstream import Upstream
+from zlab.probe.counted import COUNTED
 from zlab.recording import Ask, Filter, Recording
 
 if TYPE_CHECKING:
@@ -142,6 +143,28 @@ def test_it_is_the_same_through_two_proxies(transport: str) -> None:
         first, second = into(lab).iloc[0], into(lab, "proxy-1").iloc[0]
         assert first["filtered"] > 0
         assert second["expected"] <= first["delivered"]
+
+
+@pytest.mark.skipif(not COUNTED, reason="no C compiler: only frames are told of what passes a proxy")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_between_two_proxies_it_is_exact_too_and_messages_are_seen_to_come_through_both(transport: str) -> None:
+    network, flown = Network(patient=True), set[str]()
+    with zlab.run(network.topology("a", "c", publishers=2, proxies=2), transport=transport) as lab:
+        links = lab.topology.links
+        lab.subscribe(lambda snapshot: flown.update(links[flight.link].receiver for flight in snapshot.flights))
+        lab.wait_ready()
+        network.ready.set()
+        eventually(lambda: into(lab, "proxy-1")["delivered"].sum() > 40)
+        lab.restart("subscriber-1" if transport == "inproc" else "proxy-1")  # over inproc nobody connects again
+        before = into(lab, "proxy-1")["delivered"].sum()
+        eventually(lambda: into(lab, "proxy-1")["delivered"].sum() > before + 20)
+        network.quiet.set()
+        eventually(lambda: exact(lab, "proxy-1"))
+        came = lab.sockets().query("type == 'SUB'")["received"].sum()
+        eventually(lambda: (lab.messages()["fate"] == "delivered").sum() == came)
+        assert set(lab.messages().query("fate == 'delivered'")["via"]) == {"proxy-0, proxy-1"}
+        assert set(lab.latency().index) == {f"publisher-{i} → subscriber-{j}" for i in range(2) for j in range(2)}
+    assert flown == {"proxy-0.frontend", "proxy-1.frontend", "subscriber-0.inbox", "subscriber-1.inbox"}
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ class Followed:
         """A row per traced message and hop, with its fate, in the order in which they were sent.
 
         Columns: ``message`` (its number: what follows from a message in another node bears the same
-        one), ``hop`` (from 1), ``link``, ``via`` (the node whose ``zmq.proxy`` passed it on: what it
+        one), ``hop`` (from 1), ``link``, ``via`` (the node whose ``zmq.proxy`` passed it on, or several: what it
         spent there is not told apart), ``kind``, ``size`` in bytes, ``sent`` and ``received`` in seconds
         since the lab started; the stages in seconds: ``service`` (in the node, since it received what
         this follows from), ``send_call`` and ``queue_and_wire`` (until recv returned it), the last two

@@ -10,6 +10,7 @@ import numpy as np
 
 from zlab.ledger.bare import bare
 from zlab.ledger.barred import of_barred
+from zlab.ledger.beyond import origins
 from zlab.ledger.crossed import Crossed
 from zlab.ledger.emptied import Emptied
 from zlab.ledger.figures import Figures
@@ -82,6 +83,7 @@ class Book:
         relays = {link.source for link in topology.links} & {link.target for link in topology.links}
         self.proxied: dict[str, str] = {}
         """Each socket that a proxy serves, and the one at its other side."""
+        self._faced: tuple[Topology, int] = topology, 0  # as of when it is known who faces whom through proxies
         self._unseen: set[str] = set()  # those of them of whose messages only frames are told
         self.kinds = Kinds(self._specs)
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
@@ -352,14 +354,16 @@ class Book:
     def learn_proxies(self, recordings: Iterable[Recording]) -> None:
         """See which sockets a proxy serves by now; before a reading is taken."""
         for recording in recordings:
-            if recording.forwarded is not None and recording.name not in self.proxied:
-                partner = recording.forwarded.partner.name
-                if partner in self._specs:
-                    self.proxied[recording.name] = partner
-            if recording.forwarded is not None and not recording.forwarded.sees and recording.name in self.proxied:
-                self._unseen.add(recording.name)
+            forwarded = recording.forwarded
+            if forwarded is not None and forwarded.partner.name in self._specs:
+                self.proxied.setdefault(recording.name, forwarded.partner.name)
+                if not forwarded.sees:
+                    self._unseen.add(recording.name)
+        if self._faced == (self.topology, len(self.proxied)):
+            return
+        self._faced = self.topology, len(self.proxied)
         for front, back in self.proxied.items():
-            before = {link.sender for link in self.topology.links if link.receiver == front}
+            before = origins(front, self.topology.links, self.proxied)
             for link in self.topology.links:
                 if link.sender == back:
                     for sender in before:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.beyond import proxies_between
 from zlab.ledger.grouping import runs
 from zlab.ledger.histogram import buckets
 from zlab.ledger.latencies import path_of
@@ -51,13 +52,17 @@ class Crossed:
         self._between: dict[tuple[int, int], int] = {}  # by the numbers of two sockets: their link, or -1
         self._paths: dict[tuple[int, int, int], str] = {}
         self._proxies = 0
-        self._halves: dict[tuple[int, int], tuple[int, int] | None] = {}  # likewise, of two links by way of a proxy
+        self._parts: dict[tuple[int, int], tuple[int, ...]] = {}  # likewise, their links by way of proxies
+        self._targets: dict[str, list[str]] = {}
         self.grow(topology)
 
     def grow(self, topology: Topology) -> None:
         """Learn of links that have been discovered."""
         self._links = topology.links
-        self._between, self._halves = {}, {}
+        self._between, self._parts = {}, {}
+        self._targets.clear()
+        for link in topology.links:
+            self._targets.setdefault(link.sender, []).append(link.receiver)
 
     def put_back(self, matches: Matches, late: Late) -> None:
         """Put back what sources left out while they were held up: on their links, and from end to end."""
@@ -87,20 +92,20 @@ class Crossed:
         step = max(1, math.ceil(len(matches) / most))
         shown = zip(links[::step], *(c.tolist() for c in _columns(matches, step)), strict=True)
         if len(self._proxied) != self._proxies:
-            self._proxies, self._halves = len(self._proxied), {}
+            self._proxies, self._parts = len(self._proxied), {}
         flights: list[Flight] = []
         entered: set[tuple[int, float]] = set()  # what has come to a proxy, and may leave it several times
         for link, sender, receiver, kind, sent, received, size in shown:
             times = (sent - began) * 1e-9, (received - began) * 1e-9
             if link >= 0:
                 flights.append(Flight(link, kind, *times, size))
-            elif (halves := self._through(sender, receiver)) is not None:
-                into, out = halves
-                middle = sum(times) / 2
-                if (into, times[0]) not in entered:
-                    entered.add((into, times[0]))
-                    flights.append(Flight(into, kind, times[0], middle, size))
-                flights.append(Flight(out, kind, middle, times[1], size))
+            elif parts := self._through(sender, receiver):
+                for number, part in enumerate(parts):
+                    leaves, comes = (times[0] + (times[1] - times[0]) * n / len(parts) for n in (number, number + 1))
+                    last = part == parts[-1]
+                    if last or (part, times[0]) not in entered:
+                        entered.add((part, times[0]))
+                        flights.append(Flight(part, kind, leaves, times[1] if last else comes, size))
         return flights[:most]
 
     def _enter_few(self, matches: Matches, at: float) -> list[int]:
@@ -161,13 +166,15 @@ class Crossed:
             self._paths[origin, sender, receiver] = found
         return found
 
-    def _through(self, sender: int, receiver: int) -> tuple[int, int] | None:
-        """The two links of a message with a proxy between them, where no probe saw it; by the sockets' numbers."""
-        if (sender, receiver) not in self._halves:
+    def _through(self, sender: int, receiver: int) -> tuple[int, ...]:
+        """The links of a message with proxies between them, where no probe saw it; by the sockets' numbers."""
+        found = self._parts.get((sender, receiver))
+        if found is None:
             first, last = self._names[sender], self._names[receiver]
-            both = ((self._index.get((first, f)), self._index.get((b, last))) for f, b in self._proxied.items())
-            self._halves[sender, receiver] = next(((into[0], out[0]) for into, out in both if into and out), None)
-        return self._halves[sender, receiver]
+            fronts = proxies_between(first, last, self._targets, self._proxied) or ()
+            ends = zip((first, *(self._proxied[front] for front in fronts)), (*fronts, last), strict=True)
+            found = self._parts[sender, receiver] = tuple(self._index[way][0] for way in ends) if fronts else ()
+        return found
 
 
 def _arrived(matches: Matches) -> Flags:

@@ -66,7 +66,7 @@ class Fates:
             return hop.fate, hop.receiver
         sent, sender = hop.crossing.trace.time, hop.crossing.sender
         ways = [way for way in self._from.get(sender, ()) if hop.receiver in {"", way[0].receiver}]
-        beyond = [way for link, *_ in ways for way in self._from.get(self._proxied.get(link.receiver, ""), ())]
+        beyond = self._beyond(ways)
         place = _Place(
             queued=sum(figures.queued for _, figures, _ in (*ways, *beyond)),
             delivered=sum(figures.delivered for _, figures, _ in (*ways, *beyond)),
@@ -88,6 +88,17 @@ class Fates:
             fate = _of_several(place)
         receivers = place.reasons.get(fate, set())
         return fate, hop.receiver or (next(iter(receivers)) if len(receivers) == 1 else "")
+
+    def _beyond(self, ways: Sequence[tuple[Link, LinkFigures, int]]) -> list[tuple[Link, LinkFigures, int]]:
+        """The links behind the proxies that these lead to, and behind those that they lead to in turn."""
+        found: list[tuple[Link, LinkFigures, int]] = []
+        fronts = list(dict.fromkeys(link.receiver for link, *_ in ways if link.receiver in self._proxied))
+        for front in fronts:  # which grows meanwhile
+            further = self._from.get(self._proxied[front], [])
+            found += further
+            into = dict.fromkeys(link.receiver for link, *_ in further if link.receiver in self._proxied)
+            fronts += [each for each in into if each not in fronts]
+        return found
 
     def _of_published(self, hop: Hop, place: _Place) -> str:
         """A publisher's message to one life of one subscriber: they come in the order of their sending."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
+from zlab.ledger.beyond import proxies_between
 from zlab.ledger.columns import Columns, Flags, Heads, Ints, Things
 from zlab.ledger.row import SWALLOWED
 from zlab.recording import Direction, lean
@@ -80,7 +81,7 @@ class Hop:
     kind: int
     """Index into the names of the kinds."""
     via: str = ""
-    """The node whose ``zmq.proxy`` passed it on, unseen."""
+    """The node whose ``zmq.proxy`` passed it on, unseen; several with commas between, in the order of its way."""
     received: int = 0
     """When recv returned it, in nanoseconds; 0 if it has not."""
     fate: str = ""
@@ -200,11 +201,8 @@ class Maker:
         return Hop(crossing, receiver, life, table.position.item(row), table.kind.item(row), via, received, fate)
 
     def _proxy_between(self, sender: str, receiver: str) -> str:
-        targets = self._targets.get(sender, ())
-        if receiver in targets:
-            return ""
-        passing = (t for t in targets if receiver in self._targets.get(self._proxied.get(t, ""), ()))
-        return node_of(next(passing, ""))
+        passed = proxies_between(sender, receiver, self._targets, self._proxied)
+        return ", ".join(map(node_of, passed or ()))
 
 
 class _Made(Sequence[Hop]):
