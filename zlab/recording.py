@@ -343,6 +343,8 @@ class Recording:
     """Whether its messages pass by a gate now."""
     ask: Callable[[], None] = field(default=lambda: None)
     """Tells the probe that a message may have several frames; set by the probe."""
+    awaited: Callable[[], bool] = field(default=lambda: False)
+    """Whether a coroutine waits for a message of it, where asyncio is used; set by the probe."""
     shared: tuple[str, str] | None = None
     """Two threads that have used it at once: the one that was inside libzmq, and the one that came."""
     confidential: bool = False
@@ -377,6 +379,7 @@ class Recording:
     def let_go(self) -> None:
         """Let go of all that the probe has made, once the socket has closed and what it has traced has been taken."""
         self.watch, self.tell, self.ask = _unheard, _unheard, _unheard
+        self.awaited = bool
         self.meter = _Unmetered(self.meter.thread, out_of_step=self.meter.out_of_step)
         self.trace, self.forwarded = [], None
 

@@ -15,45 +15,72 @@ if TYPE_CHECKING:
     from zlab.diagnosis.facts import Facts
 
 _PATIENCE = 1.0  # seconds for which nothing has moved
+_ALONE = (
+    "Send before you receive; or give each end a thread or a coroutine of its own, of which one sends first; and where "
+    "a message may get lost, never wait without a limit"
+)
 
 
 def look(facts: Facts) -> Iterator[Sign]:
-    """Each group of nodes that wait for each other, and for nobody else."""
+    """Each group of threads that wait for each other, and for nobody else; or one that waits for itself."""
     if not facts.running:
         return
-    stuck = _stuck(facts)
-    for group in _groups(facts, stuck):
-        sockets = tuple(socket for node in group for socket in facts.waits[node])
-        if len(group) < 2 or facts.explained(sockets):  # noqa: PLR2004 - one that waits for itself is none
+    for group in _groups(facts, _stuck(facts)):
+        nodes = [node for node in group if facts.waits.get(node)]
+        sockets = tuple(socket for node in nodes for socket in facts.waits[node])
+        if facts.explained(sockets) or any(_passes_by(facts, socket) for socket in sockets):
             continue
-        nodes = facts.nodes()
-        lasted = min(facts.at - nodes[node].since for node in group)
-        told = [f"{node} in recv on {', '.join(s.rpartition('.')[2] for s in facts.waits[node])}" for node in group]
+        known = facts.nodes()
+        lasted = min(facts.at - known[node].since for node in nodes)
+        told = [f"{node} in recv on {', '.join(s.rpartition('.')[2] for s in facts.waits[node])}" for node in nodes]
+        alone = len({_thread(facts, node) for node in group}) == 1
+        who = "it has waited for what only its own thread could send"
+        if not alone:
+            who = "each has waited for another of them to send first"
+        elif len(nodes) > 1:
+            who = "each has waited for another of the same thread to send first"
         yield Sign(
-            f"{listed(told)}: for {lasted:.1f} s each has waited for another of them to send first",
+            f"{listed(told)}: for {lasted:.1f} s {who}",
             sockets,
-            tuple(str(link) for link in facts.topology.links if link.sender in sockets and link.receiver in sockets),
+            tuple(str(link) for link in facts.topology.links if link.source in group and link.receiver in sockets),
+            remedy=_ALONE if alone else "",
         )
 
 
+def _thread(facts: Facts, node: str) -> object:
+    return facts.threads.get(node, node)
+
+
+def _passes_by(facts: Facts, socket: str) -> bool:
+    """Whether something was published for this subscriber, or past it: then it does not wait for the first word."""
+    figures = facts.sockets()
+    if socket not in figures or figures[socket].type != "SUB" or figures[socket].received:
+        return False
+    return any(figures[link.sender].sent for link in facts.topology.links if link.receiver == socket)
+
+
 def _stuck(facts: Facts) -> dict[str, set[str]]:
-    """The nodes that can only be woken by others of them, each with those."""
+    """The nodes whose threads can only be woken by others of them, each with those."""
     nodes = facts.nodes()
     senders: dict[str, set[str]] = defaultdict(set)
     for link in facts.topology.links:
         senders[link.receiver].add(link.source)
-    waiting = {
-        node: {sender for socket in sockets for sender in senders[socket]}
-        for node, sockets in facts.waits.items()
-        if sockets
-        and nodes[node].state is NodeState.RECV
-        and facts.at - nodes[node].since >= _PATIENCE
-        and all(senders[socket] for socket in sockets)
-    }
-    while loose := [node for node, by in waiting.items() if not by <= waiting.keys()]:
-        for node in loose:
-            del waiting[node]
-    return waiting
+    together: dict[object, list[str]] = defaultdict(list)
+    for name in nodes:
+        together[_thread(facts, name)].append(name)
+    waiting: dict[object, set[str]] = {}
+    for thread, mine in together.items():
+        waits = [node for node in mine if facts.waits.get(node)]
+        if (
+            waits
+            and all(nodes[n].state is NodeState.RECV and facts.at - nodes[n].since >= _PATIENCE for n in waits)
+            and all(senders[socket] for node in waits for socket in facts.waits[node])
+        ):
+            waiting[thread] = {sender for node in waits for socket in facts.waits[node] for sender in senders[socket]}
+    while loose := [t for t, by in waiting.items() if not {_thread(facts, node) for node in by} <= waiting.keys()]:
+        for thread in loose:
+            del waiting[thread]
+    return {node: by for thread, by in waiting.items() for node in together[thread]}
 
 
 def _groups(facts: Facts, stuck: dict[str, set[str]]) -> Iterator[list[str]]:
@@ -63,11 +90,15 @@ def _groups(facts: Facts, stuck: dict[str, set[str]]) -> Iterator[list[str]]:
         group, edge = [left[0]], [left[0]]
         while edge:
             here = edge.pop()
-            near = [n for n in left if n not in group and (n in stuck[here] or here in stuck[n])]
+            near = [n for n in left if n not in group and _are_near(facts, here, n, stuck)]
             group += near
             edge += near
         yield [node for node in left if node in group]
         left = [node for node in left if node not in group]
+
+
+def _are_near(facts: Facts, one: str, other: str, stuck: dict[str, set[str]]) -> bool:
+    return other in stuck[one] or one in stuck[other] or _thread(facts, one) == _thread(facts, other)
 
 
 MISTAKE = Mistake(

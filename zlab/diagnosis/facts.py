@@ -74,6 +74,8 @@ class Aim:
     """Messages that were not for it, and of which the frames were seen."""
     inside: int = 0
     """How many of these had what it asks for, not at their beginning."""
+    early: int = 0
+    """Of an XSUB: how many had what it has asked for since; a few are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ class Facts:
     """By the socket's full name; of a watched program also of sockets that are not drawn."""
     aims: Sequence[Aim] = ()
     waits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By node: the sockets that its thread waits to receive from, without a limit of time."""
+    """By node: the sockets that its thread, or its coroutines, wait to receive from, without a limit of time."""
+    threads: Mapping[str, int] = field(default_factory=dict)
+    """By node: its thread, which may be that of other nodes too."""
     terminations: Sequence[Termination] = ()
     peaks: Mapping[str, int] = field(default_factory=dict)
     """By link: the most messages that have been seen to be queued on it."""

@@ -47,7 +47,16 @@ def look(facts: Facts) -> Iterator[Sign]:
                 "messages that must arrive take PUSH and PULL, or REQ and REP",
             )
     for aim in facts.aims:
-        if (aim.publisher, aim.subscriber) not in told and _missed_all(facts, aim):
+        if (aim.publisher, aim.subscriber) in told:
+            continue
+        if aim.early and _missed_all(facts, aim, came=aim.sent):
+            yield Sign(
+                f"{aim.publisher} had sent its {count(aim.sent, 'message')} before {aim.subscriber} asked for any: "
+                "a proxy subscribes once somebody behind it has, and that takes a moment at each step; none has come",
+                (aim.publisher, aim.subscriber),
+                certain=False,
+            )
+        elif _missed_all(facts, aim, came=aim.before):
             yield Sign(
                 f"{aim.subscriber} came after {aim.publisher} had sent its {count(aim.before, 'message')}: "
                 "it has received none",
@@ -67,20 +76,31 @@ def _was_brief(facts: Facts, link: Link, figures: LinkFigures) -> bool:
     return _span(use) < _CALM < facts.at - use.closed
 
 
-def _missed_all(facts: Facts, aim: Aim) -> bool:
+def _missed_all(facts: Facts, aim: Aim, came: int) -> bool:
+    """Whether one that came, or asked, after so many messages has received none, and none will follow."""
     figures = facts.sockets()
     publisher, subscriber = figures.get(aim.publisher), figures.get(aim.subscriber)
-    if publisher is None or subscriber is None or subscriber.received or not aim.before or aim.sent > aim.before:
+    if publisher is None or subscriber is None or subscriber.received or not came or aim.sent > came:
         return False
     use, node = facts.uses.get(aim.subscriber), node_of(aim.publisher)
     silent = not facts.running or (publisher.send_rate == 0 and (facts.is_over(node) or _waiting(facts, aim)))
-    return silent and use is not None and bool(use.subscriptions) and min(facts.at, use.closed) - use.opened > _CALM
+    asks = use is not None and (aim.early or use.subscriptions)
+    return silent and use is not None and bool(asks) and min(facts.at, use.closed) - use.opened > _CALM
 
 
 def _waiting(facts: Facts, aim: Aim) -> bool:
     use = facts.uses.get(aim.publisher)
     done = use is not None and not use.open
-    return done or aim.subscriber in facts.waits.get(node_of(aim.subscriber), ())
+    return done or any(name in facts.waits.get(node_of(name), ()) for name in _ends(facts, aim.subscriber))
+
+
+def _ends(facts: Facts, subscriber: str) -> list[str]:
+    """The subscriber itself; or those behind the proxy that it is the front of."""
+    if facts.uses[subscriber].type != "XSUB":
+        return [subscriber]
+    node = node_of(subscriber)
+    backs = {use.name for use in facts.uses.values() if use.type == "XPUB" and node_of(use.name) == node}
+    return [link.receiver for link in facts.topology.links if link.sender in backs]
 
 
 MISTAKE = Mistake(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from weakref import ref
 
 import zmq
 
@@ -107,6 +109,7 @@ def probe(socket: Any, recording: Recording, recordings: Recordings, gate: Gate)
     if sends is not socket:
         object.__setattr__(sends, "__class__", _probed(type(sends), made.methods))
         object.__setattr__(socket, "__class__", _probed(type(socket), {}))
+        recording.awaited = partial(_is_awaited, ref(socket))
     else:
         object.__setattr__(socket, "__class__", _probed(type(socket), made.methods))
     socket._recording, socket._recordings, socket._tap = recording, recordings, made  # noqa: SLF001 - declared above
@@ -144,6 +147,10 @@ def _where_it_sends(socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
     """The socket itself; of an asyncio socket, the shadow by which it sends and receives."""
     shadow: zmq.Socket[Any] | None = socket.__dict__.get("_shadow_sock")
     return socket if shadow is None else shadow
+
+
+def _is_awaited(socket: ref[zmq.Socket[Any]]) -> bool:
+    return bool(getattr(socket(), "_recv_futures", None))
 
 
 def _last_endpoint(socket: zmq.Socket[Any], addr: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import selectors
 from threading import Condition
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zmq
+from zmq import _future
 
 from zlab.probe import tap
 from zlab.probe.socket import ProbedSocket
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _POLL = zmq.Poller.poll.__code__
+_LOOP = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+_SELECT = selectors.__file__
+_TASKS = asyncio.Task, asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
+_GATHERING = {asyncio.tasks.__file__, asyncio.taskgroups.__file__}
 _SENDING = 1
 _TAP = tap.__file__
 _HELD = Condition.wait.__code__
@@ -25,7 +33,7 @@ class Wait(NamedTuple):
     """Where a thread is inside libzmq."""
 
     sockets: tuple[Recording, ...]
-    """The socket of a send or recv; the sockets that a ``Poller`` waits to read from; or none."""
+    """The socket of a send or recv; those that a ``Poller`` or the coroutines of a loop wait to read from; or none."""
     direction: Direction
     limited: bool
     """Whether the wait ends by itself, as a poll with a time-out does."""
@@ -48,13 +56,35 @@ def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait
             direction = Direction.SEND if inside == _SENDING else Direction.RECV
             return Wait((recording,), direction, limited=False)
     if frame is None or frame.f_code is not _POLL:
-        return NOWHERE
+        return Wait(awaited, Direction.RECV, limited=False) if (awaited := _awaited(frame, recordings)) else NOWHERE
     registered = getattr(frame.f_locals.get("self"), "sockets", ())
     polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
     probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
     timeout = frame.f_locals.get("timeout")
     limited = timeout is not None and timeout >= 0
     return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
+
+
+def _awaited(frame: FrameType | None, recordings: Iterable[Recording]) -> tuple[Recording, ...]:
+    """The sockets whose messages alone can wake a loop of asyncio: none of its coroutines waits for anything else."""
+    loop = None if frame is None or frame.f_code.co_filename != _SELECT else frame.f_back
+    if loop is None or loop.f_code is not _LOOP or loop.f_locals.get("timeout", 0) is not None:
+        return ()
+    awaited = tuple(recording for recording in recordings if recording.awaited())
+    return awaited if awaited and all(map(_waits_for_messages, asyncio.all_tasks(loop.f_locals["self"]))) else ()
+
+
+def _waits_for_messages(task: asyncio.Task[Any]) -> bool:
+    """Whether a task waits for a message, or for other tasks."""
+    awaits: Any = getattr(task, "_fut_waiter", None)
+    for callback, _ in getattr(awaits, "_callbacks", None) or ():  # what pyzmq waits for, it also hears of itself
+        if getattr(getattr(callback, "func", callback), "__module__", "") == _future.__name__:
+            return True
+    inner: Any = task.get_coro()
+    while inspect.iscoroutine(inner.cr_await if inspect.iscoroutine(inner) else None):
+        inner = inner.cr_await
+    frame = inner.cr_frame if inspect.iscoroutine(inner) else None
+    return isinstance(awaits, _TASKS) or (frame is not None and frame.f_code.co_filename in _GATHERING)
 
 
 def under_way(frame: FrameType | None, recordings: Iterable[Recording]) -> bool:

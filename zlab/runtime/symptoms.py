@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from zlab.probe import blocked_in
 from zlab.recording import Direction
 from zlab.runtime.crowding import in_doubt
 from zlab.runtime.run import Run
+from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ _LOOKED = 10_000  # messages of one socket whose frames are looked at
 _NONE = 0, 0
 _SENDING = 1
 _SMOOTH = 0.15  # the part of one look in a share of time
+_REMEMBERED = 100  # messages of a publisher: for the proxy that asks for them too late
+_ASKS, _ASKS_NO_MORE = b"\x01", b"\x00"  # what a message of an XSUB begins with
 _TELLING = 3  # bytes: shorter ones stand in any message by chance
 
 
@@ -63,6 +66,8 @@ class Symptoms:
         self._answered: set[str] = set()
         self._aims: dict[tuple[str, str], Filter] = {}
         self._inside: dict[tuple[str, str], tuple[int, int]] = {}
+        self._published: dict[str, deque[bytes]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._asked: dict[str, set[bytes]] = defaultdict(set)
 
     # --- at every tick -------------------------------------------------------------------------
 
@@ -85,6 +90,8 @@ class Symptoms:
             if batch.whole:
                 self._look_at(recording, batch)
         for recording in self._run.recordings.known:
+            if recording.type == "XSUB":
+                self._asked[recording.name].update(recording.subscriptions)
             if recording.type == "PUSH":
                 before = self._stands.get(recording.name, 0.0)
                 self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == _SENDING) - before)
@@ -94,6 +101,11 @@ class Symptoms:
     def _look_at(self, recording: Recording, batch: Batch) -> None:
         if recording.type in _ADDRESSED:
             self._count_envelopes(recording, batch)
+        if recording.type == "XSUB":
+            self._note_subscriptions(recording, batch)
+        elif recording.type in PUBLISHERS:
+            sent = (t.frames[0] for t in batch.whole if t.direction is Direction.SEND and t.frames)
+            self._published[recording.name].extend(sent)
         for wanted in recording.filters:
             if wanted.receiver.node and not wanted.matched and not wanted.inverts:
                 self._look_for(wanted, batch)
@@ -130,6 +142,15 @@ class Symptoms:
             bare += b"" not in before
             not_first += before[:1] != (b"",)
         self._looked[recording.name] = looked, bare, not_first
+
+    def _note_subscriptions(self, recording: Recording, batch: Batch) -> None:
+        """What an XSUB asks for by messages of its own, as a proxy does that is written by hand."""
+        asked = self._asked[recording.name]
+        for frames in (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames):
+            if frames[0].startswith(_ASKS):
+                asked.add(frames[0][1:])
+            elif frames[0].startswith(_ASKS_NO_MORE):
+                asked.discard(frames[0][1:])
 
     def _look_for(self, wanted: Filter, batch: Batch) -> None:
         """Whether what a subscriber asks for stands where no filter looks."""
@@ -197,8 +218,9 @@ class Symptoms:
             snapshot=snapshot,
             topology=topology,
             uses=uses,
-            aims=tuple(_aim(*names, wanted, self._inside.get(names, _NONE)) for names, wanted in self._aims.items()),
+            aims=tuple(self._aim(*names, wanted) for names, wanted in self._aims.items()),
             waits={node: tuple(r.name for r in wait.sockets) for node, wait in inside.items() if _is_open(wait, uses)},
+            threads={name: t.ident for name, n in run.nodes.items() if (t := n.thread) is not None and t.ident},
             terminations=self._terminations(),
             peaks=self._peaks,
         )
@@ -227,6 +249,21 @@ class Symptoms:
                 out_of_step=recording.meter.out_of_step,
                 threads=recording.shared or (),
             )
+
+    def _aim(self, publisher: str, subscriber: str, wanted: Filter) -> Aim:
+        looked, inside = self._inside.get((publisher, subscriber), _NONE)
+        asked = () if wanted.matched else tuple(self._asked.get(subscriber, ()))
+        published = self._published.get(publisher, ()) if asked else ()
+        return Aim(
+            publisher=publisher,
+            subscriber=subscriber,
+            before=wanted.began,
+            sent=wanted.publisher.counts().sent if wanted.ended is None else wanted.ended,
+            matched=wanted.matched,
+            looked=looked,
+            inside=inside,
+            early=sum(head.startswith(asked) for head in published),
+        )
 
     def _terminations(self) -> tuple[Termination, ...]:
         now = time.perf_counter()
@@ -259,18 +296,6 @@ def _of(run: Watching) -> Iterator[Use]:
             out_of_step=recording.meter.out_of_step,
             threads=recording.shared or (),
         )
-
-
-def _aim(publisher: str, subscriber: str, wanted: Filter, seen: tuple[int, int]) -> Aim:
-    return Aim(
-        publisher=publisher,
-        subscriber=subscriber,
-        before=wanted.began,
-        sent=wanted.publisher.counts().sent if wanted.ended is None else wanted.ended,
-        matched=wanted.matched,
-        looked=seen[0],
-        inside=seen[1],
-    )
 
 
 def _has_inside(frames: Sequence[bytes], prefixes: Sequence[bytes]) -> bool:
