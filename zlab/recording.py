@@ -347,6 +347,14 @@ class Recording:
     """Whether a coroutine waits for a message of it, where asyncio is used; set by the probe."""
     shared: tuple[str, str] | None = None
     """Two threads that have used it at once: the one that was inside libzmq, and the one that came."""
+    by_turns: tuple[str, str] | None = None
+    """Two threads that have used it by turns, though nothing keeps them from using it at once."""
+    turns: int = 0
+    """How often another thread has used it than before."""
+    returns: int = 0
+    """How often it came back to one after another one had used it, and ended."""
+    users: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    """The threads that have used it by turns: what each is called, and whether it can do so at any time."""
     confidential: bool = False
     """Whether its messages are counted and never traced: they may bear a password."""
 

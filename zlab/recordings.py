@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import enumerate as enumerate_threads
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zlab.later import Later
 from zlab.recording import TRACE_LIMIT, Ask, Asked, Filter
@@ -205,6 +205,9 @@ class Recordings:
             names = {thread.ident: thread.name for thread in enumerate_threads()}
             recording.shared = names.get(inside, f"thread {inside}"), names.get(comes, f"thread {comes}")
         self.intruded(recording)
+
+    def turned(self, recording: Recording, socket: Any, before: int) -> None:
+        """Hear that a thread uses a socket after another one, as ``threading.get_ident`` names it."""
 
     def intruded(self, recording: Recording) -> None:
         """Hear that a thread is about to enter a socket in which another one is; see `Recording.shared`.

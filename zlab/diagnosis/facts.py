@@ -43,6 +43,8 @@ class Use:
     """Calls that libzmq refused because it was not their turn (EFSM)."""
     threads: tuple[str, ...] = ()
     """The two threads that have used it at once, where that has happened."""
+    by_turns: tuple[str, ...] = ()
+    """Two threads that have used it by turns, with nothing that keeps them from using it at once."""
     stands: float = 0.0
     """The share of the last second in which it stood in send; of a PUSH alone."""
     held: int = 0

@@ -33,6 +33,7 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=figures.uncertain < late,
+                lasting=True,
             )
         elif _was_brief(facts, link, figures):
             told.add((link.sender, link.receiver))

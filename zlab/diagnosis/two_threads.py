@@ -22,10 +22,17 @@ def words(socket: str, threads: Sequence[str]) -> str:
 
 
 def look(facts: Facts) -> Iterator[Sign]:
-    """Each socket in which a second thread was met."""
+    """Each socket in which a second thread was met, or that came back from one."""
     for use in facts.uses.values():
         if use.threads:
             yield Sign(words(use.name, use.threads), (use.name,))
+        elif use.by_turns:
+            yield Sign(
+                f"{use.name} was used by the threads {use.by_turns[0]!r} and {use.by_turns[1]!r} by turns, and no lock "
+                "was held: as soon as one is inside it when the other comes, libzmq may end the whole process",
+                (use.name,),
+                certain=False,
+            )
 
 
 MISTAKE = Mistake(

@@ -65,6 +65,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     parts_sent: list[Any] = []  # of a message that is looked at closely
     parts_received: list[Any] = []
     complained = gated = rich = False
+    user = 0  # the thread whose message was last looked at closely
     noted = 0  # when send was called for the message that was written down last
     publishes = socket_type in _PUBLISHERS
     meter = Meter()
@@ -139,7 +140,9 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         """A send for which there is a reason to look closer."""
         if meter.inside:
             intruded()
-        meter.thread = get_ident()
+        me = meter.thread = get_ident()
+        if me != user:
+            turned(self, me)
         if not isinstance(flags, int):
             return zmq.Socket.send(self, data, flags, copy, track)  # which says what to do about it
         # Where `first` is known, the message began before the gate shut.
@@ -262,7 +265,9 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
 
     def observe_recv(self: Any, data: Any, copy: bool) -> None:
         """Count a message that was received, and for which there is a reason to look closer."""
-        meter.thread = get_ident()
+        me = meter.thread = get_ident()
+        if me != user:
+            turned(self, me)
         size = len(data)
         # Asked before the gate: another frame cannot come while this thread stands there.
         more = meter.more = meter.asking and bool(raw_get(self, zmq.RCVMORE) if copy else data.more)
@@ -313,6 +318,13 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         if me == meter.thread:
             return  # a signal's handler, which runs within the call
         recordings.meet(recording, meter.thread, me)
+
+    def turned(self: Any, me: int) -> None:
+        """Say that another thread uses it than before; what is not looked at closely goes unsaid."""
+        nonlocal user
+        before, user = user, me
+        if before:
+            recordings.turned(recording, self, before)
 
     def identified(parts: list[bytes]) -> int:
         nonlocal complained

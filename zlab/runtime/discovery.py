@@ -25,6 +25,7 @@ from zlab.recording import Recording
 from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
 from zlab.runtime.crowding import gate_of, inside_of, warn
+from zlab.runtime.sharing import turned
 from zlab.sockets import PUBLISHERS, SUBSCRIBERS
 
 if TYPE_CHECKING:
@@ -213,6 +214,13 @@ class Discovered(Recordings):
         told = two_threads.words(name, recording.shared or ())
         self._report("error", recording, told)
         warn(f"{told}. {two_threads.MISTAKE.remedy}.")
+
+    @_quietly
+    def turned(self, recording: Recording, socket: zmq.Socket[Any], before: int) -> None:
+        """Look whether threads share a socket."""
+        seen = self.seen.get(recording)
+        if seen is not None:
+            turned(recording, socket, before, seen.maker.ident or 0)
 
     @_quietly
     def option(self, recording: Recording, option: int, value: object) -> None:

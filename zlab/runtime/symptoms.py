@@ -89,14 +89,17 @@ class Symptoms:
         for recording, batch in traces.items():
             if batch.whole:
                 self._look_at(recording, batch)
+        self._note_sockets()
+        if not isinstance(self._run, Run):
+            self._note_threads(self._run)
+
+    def _note_sockets(self) -> None:
         for recording in self._run.recordings.known:
             if recording.type == "XSUB":
                 self._asked[recording.name].update(recording.subscriptions)
             if recording.type == "PUSH":
                 before = self._stands.get(recording.name, 0.0)
                 self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == _SENDING) - before)
-        if not isinstance(self._run, Run):
-            self._note_threads(self._run)
 
     def _look_at(self, recording: Recording, batch: Batch) -> None:
         if recording.type in _ADDRESSED:
@@ -248,6 +251,7 @@ class Symptoms:
                 subscriptions=recording.subscriptions,
                 out_of_step=recording.meter.out_of_step,
                 threads=recording.shared or (),
+                by_turns=recording.by_turns or (),
             )
 
     def _aim(self, publisher: str, subscriber: str, wanted: Filter) -> Aim:
@@ -295,6 +299,7 @@ def _of(run: Watching) -> Iterator[Use]:
             subscriptions=recording.subscriptions,
             out_of_step=recording.meter.out_of_step,
             threads=recording.shared or (),
+            by_turns=recording.by_turns or (),
         )
 
 

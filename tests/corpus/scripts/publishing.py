@@ -364,3 +364,58 @@ def topic_and_json_in_the_wrong_order(stage):
         await task
 
     asyncio.run(main())
+
+
+@script("slow joiner")
+def nobody_is_behind_the_proxy_yet(stage):
+    xsub, xpub = (stage.context.socket(zmq.XSUB), stage.context.socket(zmq.XPUB))
+    xsub.bind("inproc://in")
+    xpub.bind("inproc://out")
+
+    def forwarder():
+        zmq.proxy(xsub, xpub)
+
+    stage.start(forwarder)
+    stage.rest(0.2)
+    pub = stage.context.socket(zmq.PUB)
+    pub.connect("inproc://in")
+    for n in range(5):
+        pub.send_string(f"news {n}")
+    stage.rest(0.2)
+    sub = stage.context.socket(zmq.SUB)
+    sub.connect("inproc://out")
+    sub.subscribe("news")
+    sub.recv()
+
+
+@script("slow joiner")
+def a_forwarder_by_hand_asks_too_late(stage):
+    xsub, xpub = (stage.context.socket(zmq.XSUB), stage.context.socket(zmq.XPUB))
+    url = f"tcp://127.0.0.1:{xsub.bind_to_random_port('tcp://127.0.0.1')}"
+    xpub.bind("inproc://out")
+
+    def forwarder():
+        poller = zmq.Poller()
+        poller.register(xsub, zmq.POLLIN)
+        poller.register(xpub, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if xsub in ready:
+                xpub.send_multipart(xsub.recv_multipart())
+            if xpub in ready:
+                xsub.send_multipart(xpub.recv_multipart())
+
+    def listen():
+        stage.rest(0.3)
+        sub = stage.context.socket(zmq.SUB)
+        sub.connect("inproc://out")
+        sub.subscribe("")
+        sub.recv()
+
+    stage.start(forwarder)
+    stage.start(listen)
+    pub = stage.context.socket(zmq.PUB)
+    pub.connect(url)
+    for n in range(5):
+        pub.send_json({"n": n})
+    stage.over.wait(20)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 import zmq
 
@@ -368,3 +369,61 @@ def one_lame_worker_of_three(stage):
     for n in range(90):
         vent.send_json({"n": n})
     stage.rest(3)
+
+
+@script("deadlock of receivers")
+def one_thread_has_both_ends(stage):
+    rep, req = (stage.context.socket(zmq.REP), stage.context.socket(zmq.REQ))
+    req.connect(f"tcp://127.0.0.1:{rep.bind_to_random_port('tcp://127.0.0.1')}")
+    rep.recv()
+    req.send(b"too late")
+
+
+@script("deadlock of receivers")
+def two_coroutines_are_polite(stage):
+
+    async def main():
+        ctx = stage.asyncio
+        router, dealer = (ctx.socket(zmq.ROUTER), ctx.socket(zmq.DEALER))
+        router.bind("inproc://lobby")
+        dealer.connect("inproc://lobby")
+
+        async def lobby():
+            poller = zmq.asyncio.Poller()
+            poller.register(router, zmq.POLLIN)
+            await poller.poll()
+            who, _hello = await router.recv_multipart()
+            await router.send_multipart([who, b"welcome"])
+
+        async def guest():
+            welcome = await dealer.recv_string()
+            await dealer.send_string(f"thanks for {welcome}")
+
+        both = asyncio.gather(lobby(), guest())
+        stage.helpers.append(partial(asyncio.get_running_loop().call_soon_threadsafe, both.cancel))
+        with contextlib.suppress(asyncio.CancelledError):
+            await both
+
+    asyncio.run(main())
+
+
+@script()
+def one_coroutine_waits_for_something_else(stage):
+
+    async def main():
+        ctx = stage.asyncio
+        router, dealer = (ctx.socket(zmq.ROUTER), ctx.socket(zmq.DEALER))
+        router.bind("inproc://lobby")
+        dealer.connect("inproc://lobby")
+
+        async def lobby():
+            await router.send_multipart(await router.recv_multipart())
+
+        async def guest():
+            await asyncio.to_thread(stage.rest, 2)
+            await dealer.send(b"hello")
+            await dealer.recv()
+
+        await asyncio.gather(lobby(), guest())
+
+    asyncio.run(main())
