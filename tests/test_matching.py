@@ -277,7 +277,7 @@ def test_many_equal_ones_are_put_together_in_their_order() -> None:
     assert sorted(order.tolist()) == list(range(codes.size))
 
 
-@given(st.lists(st.integers(-3, 3), max_size=30))
+@given(st.lists(st.integers(-3, 3), max_size=100))
 def test_each_number_is_told_with_its_places(numbers: list[int]) -> None:
     found = {value: places.tolist() for value, places in runs(np.array(numbers, np.int64))}
     assert found == {n: [i for i, m in enumerate(numbers) if m == n] for n in set(numbers)}

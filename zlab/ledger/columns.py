@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -25,6 +26,7 @@ _KINDS: dict[str, np.dtype[Any]] = {
 }
 """What each of these names stands for, as it is written beside a column: numpy's own spelling of it changes."""
 _known: dict[type[Any], dict[str, np.dtype[Any]]] = {}
+_getters: dict[type[Any], Callable[[Any], tuple[NDArray[Any], ...]]] = {}
 
 
 def _kinds(table: type[Any]) -> dict[str, np.dtype[Any]]:
@@ -32,6 +34,14 @@ def _kinds(table: type[Any]) -> dict[str, np.dtype[Any]]:
     if table not in _known:
         _known[table] = {f.name: _KINDS[str(f.type)] for f in fields(table)}
     return _known[table]
+
+
+def _columns(table: Columns) -> tuple[NDArray[Any], ...]:
+    """The columns themselves; they are asked for so often that it is done in one step."""
+    kind = type(table)
+    if kind not in _getters:
+        _getters[kind] = attrgetter(*_kinds(kind))
+    return _getters[kind](table)
 
 
 @dataclass(slots=True)
@@ -50,11 +60,11 @@ class Columns:
             return tables[0]
         if not tables:
             return cls.empty()
-        return cls(*(np.concatenate([getattr(table, name) for table in tables]) for name in _kinds(cls)))
+        return cls(*map(np.concatenate, zip(*map(_columns, tables), strict=True)))
 
     def tolists(self) -> list[list[Any]]:
         """Each column as a list."""
-        return [getattr(self, name).tolist() for name in _kinds(type(self))]
+        return [column.tolist() for column in _columns(self)]
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -63,4 +73,4 @@ class Columns:
 
     def __getitem__(self, which: slice | Ints | Flags) -> Self:
         """Some of the rows; a slice of them is a view."""
-        return type(self)(*(getattr(self, name)[which] for name in _kinds(type(self))))
+        return type(self)(*[column[which] for column in _columns(self)])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FEW = 2_000  # numbers that are sorted sooner than they are dealt out
 _SHORT = 1 << 16
+_HANDFUL = 64  # numbers that Python sorts sooner than numpy
 _HALF = np.int64(0xFFFFFFFF)
 
 
@@ -102,6 +103,13 @@ def runs(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
         return
     if (numbers == numbers[0]).all():
         yield int(numbers[0]), np.arange(numbers.size)
+        return
+    if numbers.size <= _HANDFUL:
+        places: dict[int, list[int]] = {}
+        for place, value in enumerate(numbers.tolist()):
+            places.setdefault(value, []).append(place)
+        for value in sorted(places):
+            yield value, np.array(places[value])
         return
     known, number = np.unique(numbers, return_inverse=True)
     order = np.argsort(number.astype(np.uint16) if known.size < _SHORT else number, kind="stable")
