@@ -532,3 +532,16 @@ def test_what_a_proxy_moves_is_not_counted_among_what_is_traced() -> None:
     front.forwarded = None
     tracing.adapt({sender: sent, front: received._replace(received=2 * TRACES), receiver: received})
     assert tracing.sampling > 1
+
+
+@pytest.mark.parametrize("counted", [COUNTED, False], ids=["counted", "steered"])
+def test_the_links_of_a_proxy_say_that_they_are(counted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zlab.probe.proxy.COUNTED", counted)
+    with leaving_nothing(), zlab.run(zlab.patterns.forwarder(), transport="inproc") as lab:
+        eventually(lambda: len(lab.latency()))
+        lab.stop()
+        assert all(link.proxied and link.latency is None for link in lab.snapshot().links)
+        assert set(lab.latency()["scope"]) == {"end to end"}
+    with leaving_nothing(), zlab.run(zlab.patterns.pipeline(), transport="inproc") as lab:
+        eventually(lambda: len(lab.latency()))
+        assert not any(link.proxied for link in lab.snapshot().links)

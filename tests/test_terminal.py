@@ -108,3 +108,10 @@ def test_a_wide_table_names_sockets_and_reasons():
     text = "\n".join(_shown(TOPOLOGIES[0], 150, 40))
     assert "publisher.updates → subscriber-1.updates" in text
     assert "3 high-water mark" in text
+
+
+def test_a_link_through_a_proxy_says_why_it_has_no_latency():
+    taken = _snapshot(TOPOLOGIES[0])
+    links = tuple(replace(link, proxied=number == 0) for number, link in enumerate(taken.links))
+    said = [line for line in _shown(TOPOLOGIES[0], 150, 40, replace(taken, links=links)) if "→" in line]
+    assert [line.count("proxy") for line in said] == [2] + [0] * (len(links) - 1)

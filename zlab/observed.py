@@ -184,7 +184,8 @@ class Observed(Followed):
         Of the messages that were traced since the lab started: from the call of send to the return
         of recv, as measured. Each value is kept to three significant digits, as in HdrHistogram. From end to end
         those are left out of which it is not sure that they belong to one journey (``ambiguous`` in `messages`),
-        such as heartbeats that all have one body.
+        such as heartbeats that all have one body. What a ``zmq.proxy`` passes on is seen before it and behind it: its
+        links have no row here, and stand with the word ``proxy`` in the dashboard; the path from end to end has one.
 
         Where a source has a ``rate`` and could not keep it, because its send blocked or a fault held it, the messages
         that it should have sent meanwhile are missing from these, and they would have been the slow ones: Gil Tene's

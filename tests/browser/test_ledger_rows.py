@@ -43,7 +43,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     with chromium.new_context() as context:
         made = context.new_page()
         made.add_style_tag(content="[hidden] { display: none; }")
-        code = script("ledger.js")
+        code = script("sight.js", "ledger.js")
         assert _SOON in code
         made.evaluate(_OPEN, code.replace(_SOON, f"{_SOON}000"))  # however busy the machine is, it is soon until told
         yield made
@@ -86,3 +86,19 @@ def test_a_short_ledger_and_one_of_a_lab_that_begins_show_all_rows(page: Page) -
     _tell(page, "full", [_figures(i % 2) for i in range(8)], rows[:8])
     expect(page.locator("tbody tr:visible")).to_have_count(8)
     expect(page.locator("tfoot")).to_be_hidden()
+
+
+def test_a_link_through_a_proxy_says_why_it_has_no_latency(page: Page) -> None:
+    rows = [asdict(row) for row in rows_of(zlab.patterns.request_reply())]
+    _tell(page, "full", [[*_figures(1), True], [*_figures(1), False]], rows)
+    cells = page.locator("tbody tr").first.locator("td")
+    expect(cells.nth(7)).to_have_text("proxy")
+    expect(cells.nth(8)).to_have_attribute(
+        "title", "zmq.proxy passes them on unseen: latency from end to end is told by lab.latency()"
+    )
+    expect(page.locator("tbody tr", has=page.locator("td")).nth(1).locator("td").nth(7)).to_have_text("\u2013")
+    timed = _figures(1)
+    timed[7] = timed[8] = 0.001  # while it is paused it is seen
+    _tell(page, "full", [[*timed, True], _figures(1)], rows)
+    expect(cells.nth(7)).to_have_text("1 ms")
+    expect(cells.nth(8)).to_have_attribute("title", "")

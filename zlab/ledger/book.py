@@ -330,6 +330,7 @@ class Book:
             mean=receiver.received_bytes / receiver.received if receiver.received else mean,
             capacity=self._capacities[index],
             latency=self.latencies.latest[index],
+            proxied=not self.proxied.keys().isdisjoint((link.sender, link.receiver)),
         )
 
     def _socket(self, name: str, spec: Socket, urls: Mapping[str, str]) -> SocketFigures:

@@ -35,6 +35,7 @@ class Figures:
         mean: float,
         capacity: int,
         latency: LatencyFigures | None,
+        proxied: bool,
     ) -> LinkFigures:
         """The figures of a link.
 
@@ -47,8 +48,9 @@ class Figures:
             mean: bytes of a message.
             capacity: messages that may wait on it.
             latency: of the last seconds.
+            proxied: whether a proxy serves one of its ends.
         """
-        rest = moved, mean, capacity, latency
+        rest = moved, mean, capacity, latency, proxied
         known = self._links.get(index)
         if known is not None and not moved and (known[0] is row or known[0] == row) and known[1] == rest:
             return known[2]
@@ -68,6 +70,7 @@ class Figures:
             capacity=capacity,
             latency=latency,
             duplicated=row.duplicated,
+            proxied=proxied,
         )
         self._links[index] = row, rest, figures
         return figures

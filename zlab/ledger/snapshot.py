@@ -106,6 +106,8 @@ class LinkFigures:
     """Of the last seconds, or None where nothing was traced."""
     duplicated: int = 0
     """How many of the expected are copies that a fault made."""
+    proxied: bool = False
+    """Whether one of its ends is served by a ``zmq.proxy``: what passes there is counted, and has no latency."""
 
     @property
     def unaccounted(self) -> int:

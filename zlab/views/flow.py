@@ -358,6 +358,7 @@ def figures(snapshot: Snapshot, of: tuple[set[int], set[int]] | None = None, *, 
                 "unaccounted": link.unaccounted,
                 "uncertain": link.uncertain,
                 "latency": _quantiles(link.latency),
+                "proxied": link.proxied,
                 "connection": _stages(connections.get(i)),
             }
             for i, link in enumerate(snapshot.links)

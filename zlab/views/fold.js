@@ -102,7 +102,7 @@ function addUp(parts) {
   const stages = parts.map((part) => part.connection?.stage).filter(Boolean), counts = {};
   for (const stage of stages) counts[stage] = (counts[stage] ?? 0) + 1;
   if (stages.length) total.connection = { stage: reasons(counts), times: {} };
-  if (parts.length === 1) [total.latency, total.connection] = [parts[0].latency, parts[0].connection]; // neither adds up
+  if (parts.length === 1) [total.latency, total.connection, total.proxied] = [parts[0].latency, parts[0].connection, parts[0].proxied]; // neither adds up
   return total;
 }
 

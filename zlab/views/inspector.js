@@ -57,7 +57,7 @@ function tellLink(link, live, figures) {
     ["duplicated", figures.duplicated ? `${count(figures.duplicated)}, by a fault` : ""],
     ["filtered", figures.filtered ? `${count(figures.filtered)}, not subscribed to` : ""],
     ["unaccounted", figures.unaccounted ? count(figures.unaccounted) : "0 ✓", figures.unaccounted !== 0],
-    ["latency", p50 === undefined ? "" : `p50 ${seconds(p50)}, p99 ${seconds(p99)}`],
+    ["latency", p50 === undefined ? (figures.proxied ? "zmq.proxy passes them on unseen" : "") : `p50 ${seconds(p50)}, p99 ${seconds(p99)}`],
   ]));
   return [...parts, ...tellConnection(figures.connection)];
 }

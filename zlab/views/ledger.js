@@ -139,14 +139,15 @@ function render({ model, el, signal }) {
   const sum = (why) => Object.values(why).reduce((a, b) => a + b, 0);
   function show(cells) {
     if (!cells.figures) return;
-    const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds] = cells.figures;
+    const [expected, delivered, queued, dropped, lost, unaccounted, flow, p50, p99, uncertain, capacity, filtered, kinds, proxied] = cells.figures;
     cells.figures = null;
     if (cells.kinds !== String(kinds)) { // the colours that its messages have in the other views
       cells.kinds = String(kinds);
       cells.dots.replaceChildren(...kinds.slice(0, 4).map((kind) => mark(kind)));
       cells.dots.title = kinds.map((kind) => kindsNow[kind] || "(empty)").join(", ");
     }
-    const about = uncertain ? ` ±${count(uncertain)}` : "", never = sum(dropped), gone = sum(lost), latency = (p) => (p === null ? "–" : seconds(p));
+    const about = uncertain ? ` ±${count(uncertain)}` : "", never = sum(dropped), gone = sum(lost), latency = (p) => (p !== null ? seconds(p) : proxied ? "proxy" : "–");
+    const why = proxied && p50 === null ? "zmq.proxy passes them on unseen: latency from end to end is told by lab.latency()" : single(cells);
     put(cells, 0, count(expected) + about, "", filtered ? `and ${count(filtered)} filtered: not subscribed to` : "");
     put(cells, 1, count(delivered));
     put(cells, 2, count(queued), capacity && queued >= 0.95 * capacity ? "zlab-warm" : queued ? "" : "zlab-calm",
@@ -155,8 +156,8 @@ function render({ model, el, signal }) {
     put(cells, 4, count(gone), gone ? "zlab-warm" : "zlab-calm", reasons(lost));
     put(cells, 5, unaccounted ? count(unaccounted) : "0 ✓", unaccounted ? "zlab-loud" : "zlab-good");
     put(cells, 6, rate(flow), flow ? "" : "zlab-calm");
-    put(cells, 7, latency(p50), p50 === null ? "zlab-calm" : "", single(cells));
-    put(cells, 8, latency(p99), p99 === null ? "zlab-calm" : "", single(cells));
+    put(cells, 7, latency(p50), p50 === null ? "zlab-calm" : "", why);
+    put(cells, 8, latency(p99), p99 === null ? "zlab-calm" : "", why);
   }
 
   const wire = attach({ model, el, signal }, {

@@ -83,6 +83,7 @@ def figures(links: Sequence[LinkFigures], kinds: list[int]) -> list[Any]:
         sum(link.capacity for link in links) if all(link.capacity for link in links) else 0,
         sum(link.filtered for link in links),
         kinds,
+        all(link.proxied for link in links),
     ]
 
 

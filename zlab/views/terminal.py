@@ -216,7 +216,7 @@ def _row(link: LinkFigures, *, reasons: bool) -> dict[str, str | Text]:
     from rich.text import Text
 
     unaccounted = link.unaccounted
-    latency = link.latency
+    latency, unseen = link.latency, Text("proxy" if link.proxied else "", "dim")  # which passes them on unseen
     queued = units.count(link.queued) + (f"/{units.count(link.capacity)}" if link.capacity else "")
 
     def why(fate: Mapping[str, int]) -> Text:
@@ -233,8 +233,8 @@ def _row(link: LinkFigures, *, reasons: bool) -> dict[str, str | Text]:
         if unaccounted == 0
         else Text(units.count(unaccounted), "bold white on red"),
         "rate": units.rate(link.rate),
-        "p50": units.seconds(latency.p50) if latency else "",
-        "p99": units.seconds(latency.p99) if latency else "",
+        "p50": units.seconds(latency.p50) if latency else unseen,
+        "p99": units.seconds(latency.p99) if latency else unseen,
     }
 
 
