@@ -136,13 +136,17 @@ NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
 """What has crossed a socket before the first message."""
 
 
+SENDING, RECEIVING = 1, 2
+"""What `Meter.inside` tells; as the compiled probe has it."""
+
+
 class Meter(Protocol):
     """What a probe counts with, as far as others look at it."""
 
     thread: int
     """The thread that last sent or received on it, as ``threading.get_ident`` names it; 0 before the first time."""
     inside: int
-    """0, or while its thread is inside libzmq 1 for send and 2 for recv."""
+    """0, or while its thread is inside libzmq `SENDING` or `RECEIVING`."""
     entered: int
     """When the send began that is traced and not written down yet, in nanoseconds; 0 where there is none."""
     overflowed: bool

@@ -44,7 +44,7 @@ class PlainMeter:
     thread: int
     """The thread that last sent or received, as ``threading.get_ident`` names it; 0 before the first time."""
     inside: int
-    """0, or 1 while it is inside libzmq's send, 2 inside its recv."""
+    """0, or while it is inside libzmq `SENDING` or `RECEIVING`."""
     entered: int
     """When the send began that is traced and not written down yet, in nanoseconds; 0 where there is none."""
     fast: bool

@@ -20,7 +20,7 @@ from zlab.probe.gated import Frame, Gate, GatedSend
 from zlab.probe.keys import identify, key_of, key_of_any
 from zlab.probe.meter import COMPILED, REFUSALS, Meter
 from zlab.probe.parts import kept, shown, size_of
-from zlab.recording import RICH_LIMIT, SHOWN, Asked, Counts, Direction, Recording, Trace
+from zlab.recording import RECEIVING, RICH_LIMIT, SENDING, SHOWN, Asked, Counts, Direction, Recording, Trace
 from zlab.sockets import PUBLISHERS
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _ENVELOPED = {zmq.ROUTER, zmq.DEALER}  # their messages have several frames from the start
 _PUBLISHERS = {zmq.SocketType[each] for each in PUBLISHERS}
 _BY_TURNS = {zmq.REQ, zmq.REP}
-_SENDING, _RECEIVING = 1, 2
 
 
 class Tap(NamedTuple):
@@ -95,7 +94,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
             return observed_send(self, data, flags, copy, track, routing_id, group)
         if meter.inside:
             intruded()
-        meter.inside = _SENDING
+        meter.inside = SENDING
         try:
             raw_send(self, data)
         except BaseException as error:
@@ -183,7 +182,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         result = None
         done = 0
         began = meter.entered = perf_counter_ns()
-        meter.inside = _SENDING
+        meter.inside = SENDING
         try:
             if routing_id is None and group is None:
                 result = raw_send(self, data, flags, copy, track)
@@ -248,7 +247,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
         if meter.inside:
             intruded()
         meter.thread = meter.thread or get_ident()
-        meter.inside = _RECEIVING
+        meter.inside = RECEIVING
         try:
             data = raw_recv(self, flags, copy, track)
         except zmq.ZMQError as error:
@@ -293,7 +292,7 @@ def tap(socket_type: int, recording: Recording, recordings: Recordings, gate: Ga
     def recv_into(self: Any, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
         if meter.inside:
             intruded()
-        meter.inside = _RECEIVING
+        meter.inside = RECEIVING
         try:
             count: int = raw_recv_into(self, buffer, nbytes=nbytes, flags=flags)
         finally:

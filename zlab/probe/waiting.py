@@ -13,7 +13,7 @@ from zmq import _future
 
 from zlab.probe import tap
 from zlab.probe.socket import ProbedSocket
-from zlab.recording import Direction, Recording
+from zlab.recording import SENDING, Direction, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,6 @@ _LOOP = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]  
 _SELECT = selectors.__file__
 _TASKS = asyncio.Task, asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
 _GATHERING = {asyncio.tasks.__file__, asyncio.taskgroups.__file__}
-_SENDING = 1
 _TAP = tap.__file__
 _HELD = Condition.wait.__code__
 
@@ -53,7 +52,7 @@ def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait
     for recording in recordings:
         inside = recording.meter.inside
         if inside:
-            direction = Direction.SEND if inside == _SENDING else Direction.RECV
+            direction = Direction.SEND if inside == SENDING else Direction.RECV
             return Wait((recording,), direction, limited=False)
     if frame is None or frame.f_code is not _POLL:
         return Wait(awaited, Direction.RECV, limited=False) if (awaited := _awaited(frame, recordings)) else NOWHERE

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from zlab.probe import blocked_in, under_way
+from zlab.recording import RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from zlab.runtime.node import RunningNode
     from zlab.runtime.world import World
-
-_RECV = 2  # of `Meter.inside`
 
 
 class Doing:
@@ -68,8 +67,10 @@ class Doing:
                 what = "held"
             elif node.thread is None or not node.thread.is_alive():
                 what = "over"
+            elif RECEIVING in inside:
+                what = "waiting in recv"
             else:
-                what = "waiting in recv" if _RECV in inside else "waiting in send" if inside else "busy in its own code"
+                what = "waiting in send" if inside else "busy in its own code"
             told.setdefault(what, []).append(node.name)
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in told.items())
 

@@ -14,7 +14,7 @@ import zmq
 
 from zlab.diagnosis.facts import Aim, Facts, Termination, Use
 from zlab.probe import blocked_in
-from zlab.recording import Direction
+from zlab.recording import SENDING, Direction
 from zlab.runtime.crowding import in_doubt
 from zlab.runtime.run import Run
 from zlab.sockets import PUBLISHERS
@@ -37,7 +37,6 @@ _ENVELOPED = {"REQ", "REP"}
 _NOBODY: tuple[Recording | None, float] = None, 0.0
 _LOOKED = 10_000  # messages of one socket whose frames are looked at
 _NONE = 0, 0
-_SENDING = 1
 _SMOOTH = 0.15  # the part of one look in a share of time
 _REMEMBERED = 100  # messages of a publisher: for the proxy that asks for them too late
 _ASKS, _ASKS_NO_MORE = b"\x01", b"\x00"  # what a message of an XSUB begins with
@@ -99,7 +98,7 @@ class Symptoms:
                 self._asked[recording.name].update(recording.subscriptions)
             if recording.type == "PUSH":
                 before = self._stands.get(recording.name, 0.0)
-                self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == _SENDING) - before)
+                self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == SENDING) - before)
 
     def _look_at(self, recording: Recording, batch: Batch) -> None:
         if recording.type in _ADDRESSED:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zlab.sockets import node_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -124,9 +126,8 @@ class World:
 
     def _settle(self) -> None:
         self.paused = bool(self.points) and self.shut >= self.points
-        node_of = {point.socket: point.socket.rpartition(".")[0] for point in self.points}
-        going = {node_of[point.socket] for point in self.points - self.shut}
-        self.paused_nodes = frozenset(node_of.values()) - going
+        going = {node_of(point.socket) for point in self.points - self.shut}
+        self.paused_nodes = frozenset(node_of(point.socket) for point in self.points) - going
         slowed = self.begins if self.speed < 1 else ()
         self.watched = frozenset(point.socket for point in (*self.shut, *slowed, *self.speeds, *self.breaking))
         self.changed.notify_all()
