@@ -95,6 +95,8 @@ def test_every_request_is_followed_through_a_broker_and_back(transport: str) -> 
         one = lab.journey(b"7 from c1")
         assert one.attrs["end_to_end"] == pytest.approx(one[STAGES].sum().sum())
         assert list(lab.journey(b"answer to 7 from c1")["hop"]) == list(one["hop"]) == [1, 2, 3, 4]
+        assert set(lab.journey(table["message"].iloc[-1])["message"]) == {table["message"].iloc[-1]}  # numpy's int
+        assert lab.frames(table["message"].iloc[-1]).number == table["message"].iloc[-1]
         assert list(one["follows"]) == ["", "the same body", "the last received", "the same body"]
 
 

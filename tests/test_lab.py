@@ -306,6 +306,48 @@ def test_stop_is_idempotent_and_the_figures_stay() -> None:
     assert "stopped" in repr(lab)
 
 
+def test_what_can_have_no_effect_on_a_stopped_lab_is_refused() -> None:
+    with zlab.run(zlab.patterns.pub_sub()) as lab:
+        pass
+    with pytest.raises(RuntimeError, match="stopped, and no message moves"):
+        lab.step(3)
+    with pytest.raises(RuntimeError, match="stopped, and no message moves"):
+        lab.break_on("publisher.send")
+    with pytest.raises(RuntimeError, match="stopped, and sends nothing"):
+        lab.tune("publisher", rate=5)
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_contexts_end_though_connections_break_while_they_are_closed(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libzmq makes for a connection ends by the LINGER of when its socket was bound: seldom, it never did."""
+    lingering: list[int] = []
+    plain = zmq.Socket.bind
+
+    def bind(self: zmq.Socket[bytes], url: str) -> object:
+        lingering.append(self.getsockopt(zmq.LINGER))  # type: ignore[arg-type]
+        return plain(self, url)
+
+    def flood(out: zmq.Socket[bytes]) -> None:
+        while True:
+            out.send(bytes(1000))
+
+    def poll(inbox: zmq.Socket[bytes]) -> None:
+        inbox.poll()  # and takes nothing
+
+    monkeypatch.setattr(zmq.Socket, "bind", bind)
+    nodes = [zlab.Node(f"flood-{i}", flood, out=zlab.PUSH.bind(f"a{i}", linger=5000)) for i in range(10)]
+    nodes += [zlab.Node(f"poll-{i}", poll, inbox=zlab.PULL.connect(f"a{i}")) for i in range(10)]
+    with leaving_nothing(), zlab.run(zlab.Topology("flooded", nodes), transport=transport) as lab:
+        eventually(lambda: sum(n.state == "blocked in send" for n in lab.snapshot().nodes) == 10)
+        sockets = [node.life.sockets["out"] for node in lab._run.nodes.values() if "flood" in node.name and node.life]
+        assert [socket.getsockopt(zmq.LINGER) for socket in sockets] == [5000] * 10
+        lab.stop()
+        assert "error" not in set(lab.events()["kind"])
+    assert lingering == [0] * 10
+
+
 def test_a_node_in_a_long_sleep_is_named_and_ends_when_it_wakes() -> None:
     woken = threading.Event()
 

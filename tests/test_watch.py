@@ -417,6 +417,38 @@ def test_zero_copy_keeps_its_threshold():
 # --- what is discovered ----------------------------------------------------------------------------------------------
 
 
+def test_shadows_of_a_context_are_watched_with_it():
+    async def pass_on(shadow, count):
+        with shadow.socket(zmq.PUSH) as push, shadow.socket(zmq.PULL) as pull:
+            push.bind("inproc://shadowed")
+            pull.connect("inproc://shadowed")
+            for number in range(count):
+                await push.send(b"%d" % number)
+                assert await pull.recv() == b"%d" % number
+
+    def before_later_and_after(context):
+        before = zmq.asyncio.Context.shadow(context)
+        with zlab.watch(context, before) as lab:
+            asyncio.run(pass_on(before, 10))
+            asyncio.run(pass_on(zmq.asyncio.Context.shadow(context), 20))
+            gc.collect()  # no shadow takes with it what is known of the context
+            asyncio.run(pass_on(zmq.asyncio.Context.shadow(context.underlying), 30))
+            with context.socket(zmq.PUSH) as push, zmq.Context.shadow(context.underlying).socket(zmq.PULL) as pull:
+                push.bind("inproc://shared")
+                pull.connect("inproc://shared")
+                push.send(b"one")
+                assert pull.recv() == b"one"
+        assert lab.ledger()["delivered"].sum() == 61
+        shadow = zmq.asyncio.Context.shadow(context)
+        asyncio.run(pass_on(shadow, 10))
+        assert lab.ledger()["delivered"].sum() == 61
+
+    plain = zmq.Context.__init__
+    with zmq.Context() as context:
+        before_later_and_after(context)
+    assert zmq.Context.__init__ is plain
+
+
 def test_sockets_that_were_open_before_are_watched_from_then_on():
     with leaving_nothing(), ended(zmq.Context()) as context:
         with context.socket(zmq.PUSH) as out, context.socket(zmq.PULL) as inbox:
@@ -694,6 +726,24 @@ def test_a_script_that_ends_before_anybody_looks_is_accounted_for(tmp_path):
     assert "streamer.back → worker.tasks" in told.stderr
     assert "streamer.back → worker-2.tasks" in told.stderr, "two threads at the same time are two nodes"
     assert " lost: " not in told.stderr
+
+
+def test_a_script_has_finished_and_the_sockets_of_pyzmq_itself_are_none_of_it(tmp_path):
+    script = tmp_path / "large.py"
+    script.write_text(
+        "import zmq\n"
+        "with zmq.Context() as context, context.socket(zmq.PUSH) as push:\n"
+        "    with context.socket(zmq.PULL) as pull:\n"
+        "        push.bind('inproc://large')\n"
+        "        pull.connect('inproc://large')\n"
+        "        push.send(bytes(100_000), copy=False)\n"
+        "        pull.recv()\n"
+    )
+    ended = _watch("--report", str(script))
+    assert ended.returncode == 0, ended.stderr
+    assert "Garbage" not in ended.stderr
+    assert "finished" in ended.stderr
+    assert "running" not in ended.stderr
 
 
 def test_what_happened_is_one_page(tmp_path):

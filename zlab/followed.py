@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 from zlab.ledger import frames
@@ -188,12 +189,12 @@ class Followed:
 
     def _hops_of(self, message: int | bytes | Sequence[bytes]) -> Sequence[Hop]:
         journeys = self._clock.book.journeys
-        if not isinstance(message, int):
+        if not isinstance(message, (int, Integral)):  # numpy's own among them, as a table has them
             parts = [bytes(message)] if isinstance(message, (bytes, bytearray, memoryview)) else list(message)
             known = journeys.known_by(identify(parts, self._runs.key))
             number = known[-1] if known else 0
         else:
-            number = message
+            number = int(message)
         hops = journeys.of(number)
         if not hops:
             raise LookupError(

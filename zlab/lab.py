@@ -116,6 +116,7 @@ class Lab(Observed):
 
         Raises:
             KeyError: no such place.
+            RuntimeError: the lab is stopped.
             ValueError: no whole number above 0, or a link that cannot be told from others.
             TimeoutError: nothing came to move; the message says what each node waits for.
         """
@@ -151,6 +152,7 @@ class Lab(Observed):
 
         Raises:
             KeyError: no such place.
+            RuntimeError: the lab is stopped.
             ValueError: nothing to break on, or what does not go together.
 
         Example:
@@ -177,6 +179,7 @@ class Lab(Observed):
 
         Raises:
             KeyError: no such node.
+            RuntimeError: the lab is stopped.
             ValueError: a negative or too large figure, or none of the nodes can be tuned so.
         """
         if rate is not None and not rate >= 0:

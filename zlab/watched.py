@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from zlab.observed import Observed, check_trace, delivered
-from zlab.probe import WatchedContext, observe, observe_all, observe_new, observer_of
+from zlab.probe import WatchedContext, observe, observe_all, observe_new, observer_of, tell_of
 from zlab.runtime import registry
 from zlab.runtime.watching import Watching
 
@@ -43,6 +43,7 @@ class Watched(Observed):
 def watch_process(name: str) -> Watched:
     """Watch every context of this process; for a process that runs the program and nothing else."""
     watching = Watching(name)
+    watching.whole = True
     watching.at_end = observe_all(watching)
     return Watched(watching.claim(name))
 
@@ -72,13 +73,14 @@ def watch(
 ) -> Watched:
     """Watch a pyzmq program, unchanged: every socket of its contexts is counted and drawn as it appears.
 
-    Sync and asyncio sockets alike. Threads become nodes; what a socket is called follows from the
-    line that made it. Peers in other processes appear as outside: what becomes of messages there
-    is not known, and their figures say so.
+    Sync and asyncio sockets alike, and those that shadows of the contexts make. Threads become
+    nodes, one whose sockets face each other several (``main``, ``main-2``); what a socket is called
+    follows from the line that made it. Peers in other processes appear as outside: what becomes of
+    messages there is not known, and their figures say so.
 
     Args:
         contexts: what to watch; none means ``zmq.Context.instance()``. Sockets that are open
-            already are watched from now on.
+            already are watched from now on. Of a shadow that is there already, name it too.
         name: what to call the program.
         key: what makes a message itself; see `zlab.run`.
         trace: ``adaptive`` or ``full``; see `zlab.run`.
@@ -122,6 +124,8 @@ def watch(
     for context in chosen:
         if observer_of(context) is not watching:
             observe(context, watching)
+        else:
+            tell_of(context)  # it may be a shadow of one before it
     return Watched(watching.claim(name))
 
 

@@ -1,6 +1,15 @@
 """The probe: pyzmq sockets that report what crosses them, and a proxy that can be counted."""
 
-from zlab.probe.context import Observer, WatchedContext, observe, observe_all, observe_new, observer_of, unobserve
+from zlab.probe.context import (
+    Observer,
+    WatchedContext,
+    observe,
+    observe_all,
+    observe_new,
+    observer_of,
+    tell_of,
+    unobserve,
+)
 from zlab.probe.cost import MessageCost, message_cost
 from zlab.probe.gated import Gate
 from zlab.probe.keys import identify, key_of
@@ -26,6 +35,7 @@ __all__ = [
     "observe_new",
     "observer_of",
     "probe",
+    "tell_of",
     "under_way",
     "unobserve",
     "unprobe",

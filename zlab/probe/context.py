@@ -47,22 +47,30 @@ def observe(context: zmq.Context[Any], observer: Observer) -> None:
     address = context.underlying
     _observers[address] = observer
     weakref.finalize(context, _forget, address, observer)
-    if not isinstance(context, WatchedContext):
-        object.__setattr__(context, "__class__", watched(type(context)))
+    _listen()
+    tell_of(context)
     for socket in tuple(getattr(context, "_sockets", ())):
         if not socket.closed:
             observer.opened(socket, context, None)
 
 
+def tell_of(context: zmq.Context[Any]) -> None:
+    """Have each new socket of a context, or of a shadow of one, told to who observes it."""
+    if not isinstance(context, WatchedContext):
+        object.__setattr__(context, "__class__", watched(type(context)))
+
+
 def _forget(address: int, observer: Observer) -> None:
     if _observers.get(address) is observer:
         del _observers[address]
+        _listen()
 
 
 def unobserve(observer: Observer) -> None:
     """Tell an observer nothing any more; the contexts and their sockets go on."""
     for address in [a for a, known in tuple(_observers.items()) if known is observer]:
         _observers.pop(address, None)
+    _listen()
 
 
 def observe_all(observer: Observer) -> Callable[[], None]:
@@ -75,8 +83,9 @@ def observe_all(observer: Observer) -> Callable[[], None]:
     @wraps(plain)
     def socket(self: Any, *args: Any, **kwargs: Any) -> Any:
         made = plain(self, *args, **kwargs)
-        if made.context is not None and not made.closed:
-            observer.opened(made, self, sys._getframe(1))  # noqa: SLF001 - who called
+        maker = sys._getframe(1)  # noqa: SLF001 - who called
+        if made.context is not None and not made.closed and _module(maker) != _PYZMQ_OWN:
+            observer.opened(made, self, maker)
         return made
 
     zmq.Context.socket = socket  # type: ignore[method-assign]
@@ -87,6 +96,8 @@ def observe_all(observer: Observer) -> Callable[[], None]:
     return end
 
 
+_PYZMQ_OWN = "zmq.utils.garbage"
+"""Whose sockets are pyzmq's own: by these it hears that libzmq has let go of a message that was not copied."""
 _waiting_for_new: list[Observer] = []
 _plain_begin = zmq.Context.__init__
 
@@ -94,10 +105,25 @@ _plain_begin = zmq.Context.__init__
 @wraps(_plain_begin)
 def _begin(self: Any, *args: Any, **kwargs: Any) -> None:
     _plain_begin(self, *args, **kwargs)
-    # A shadow shares the sockets of another context, and a lab looks after its own.
-    ours = str(sys._getframe(1).f_globals.get("__name__", "")).startswith("zlab.")  # noqa: SLF001 - who called
-    if _waiting_for_new and not ours and not self._shadow and observer_of(self) is None:
+    if self._shadow:  # what is made by it belongs to the context that it shadows
+        if observer_of(self) is not None:
+            tell_of(self)
+        return
+    maker = _module(sys._getframe(1))  # noqa: SLF001 - who called
+    ours = maker.startswith("zlab.") or maker == _PYZMQ_OWN  # a lab looks after its own
+    if _waiting_for_new and not ours and observer_of(self) is None:
         observe(self, _waiting_for_new[-1])
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _listen() -> None:
+    """Hear of each new context, and each shadow of one, as long as that is of use to an observer."""
+    wanted = _begin if _waiting_for_new or _observers else _plain_begin
+    if zmq.Context.__init__ is not wanted:
+        zmq.Context.__init__ = wanted  # type: ignore[method-assign]
 
 
 def observe_new(observer: Observer) -> Callable[[], None]:
@@ -107,12 +133,11 @@ def observe_new(observer: Observer) -> Callable[[], None]:
     that came last is told.
     """
     _waiting_for_new.append(observer)
-    zmq.Context.__init__ = _begin  # type: ignore[method-assign]
+    _listen()
 
     def end() -> None:
         _waiting_for_new.remove(observer)
-        if not _waiting_for_new:
-            zmq.Context.__init__ = _plain_begin  # type: ignore[method-assign]
+        _listen()
 
     return end
 

@@ -126,7 +126,7 @@ class Life:
         deadline = time.monotonic() + limit
         while True:
             try:
-                self.sockets[key].bind(url)
+                _bind_lasting(self.sockets[key], url)
             except zmq.ZMQError as error:
                 if error.errno == zmq.EADDRINUSE and time.monotonic() < deadline:
                     time.sleep(0.02)
@@ -338,6 +338,22 @@ class Life:
                 if not socket.closed:
                     socket.close(linger)
             self._connections.ended(self.node.name, self._ending or self.state)
+
+
+def _bind_lasting(socket: zmq.Socket[Any], url: str) -> None:
+    """Bind a socket so that its context can end whenever its peers do.
+
+    What libzmq makes for a peer that has connected is ended, once the connection breaks, by the LINGER that the
+    socket had when it was bound. Where the socket is closed at that very moment, and has messages for that peer, it
+    would wait for ever to send them (found in libzmq 4.3.5), and ``term()`` with it. What the socket itself is closed
+    with is its LINGER of then.
+    """
+    linger = socket.getsockopt(zmq.LINGER)
+    socket.setsockopt(zmq.LINGER, 0)
+    try:
+        socket.bind(url)
+    finally:
+        socket.setsockopt(zmq.LINGER, linger)
 
 
 def drop_unsent(sockets: Iterable[zmq.Socket[Any]]) -> None:

@@ -201,8 +201,11 @@ class Run:
         """Set knobs of nodes that have them.
 
         Raises:
+            RuntimeError: the lab is stopped.
             ValueError: no node has such a knob.
         """
+        if self._stopped:
+            raise RuntimeError("the lab is stopped, and sends nothing any more: run the topology again")
         for knob, value in values.items():
             if value is None:
                 continue

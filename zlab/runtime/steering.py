@@ -99,6 +99,10 @@ class Steering:
         node, socket, what = self._where(here)
         self._report("resume", node, socket, f"{what} speed {pace:g}".strip())
 
+    def _refuse_if_over(self) -> None:
+        if self._over():
+            raise RuntimeError("the lab is stopped, and no message moves any more: run the topology again")
+
     def _hold(self, here: Place) -> None:
         self._world.set_shut(self._world.shut | here.holds)
         if here.name:
@@ -123,8 +127,7 @@ class Steering:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"step({n!r}): give a whole number of messages, at least 1, such as lab.step(3)")
         here = place(self._topology, where)
-        if self._over():
-            return 0
+        self._refuse_if_over()
         with self._world.lock:
             if not here.holds <= self._world.shut:
                 self._hold(here)
@@ -192,6 +195,7 @@ class Steering:
 
     def break_on(self, snapshot: Snapshot, where: str | None, **asked: Any) -> Breakpoint:
         """Stop the world at a message, a queue or a drop; see `zlab.lab.Lab.break_on`."""
+        self._refuse_if_over()
         failed = lambda why: self._report("error", "", "", why)  # noqa: E731
         made = breakpoint_on(self._topology, snapshot, where, failed=failed, **asked).kept_by(self._forget)
         with self._world.lock:

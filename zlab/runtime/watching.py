@@ -68,11 +68,13 @@ class WatchedNode:
         self.recordings: tuple[Recording, ...] = ()
         self.rates: dict[tuple[str, Direction], float] = {}
         self.traceback = ""
+        self.over = False
+        """Whether its thread is done with the program, though it lives on."""
 
     @property
     def state(self) -> NodeState:
         """Running as long as its thread does."""
-        alive = self.outside or self.thread is None or self.thread.is_alive()
+        alive = not self.over and (self.outside or self.thread is None or self.thread.is_alive())
         return NodeState.RUNNING if alive else NodeState.FINISHED
 
     def knobs(self) -> Mapping[str, float]:
@@ -107,6 +109,8 @@ class Watching:
         """Called once nothing is to be watched any more."""
         self.claimed = False
         """Whether somebody looks; until then it only writes down."""
+        self.whole = False
+        """Whether it is watched to its end: then the main thread is done with it when it is watched no more."""
         self.topology = Topology.observed(name, ())
         self.nodes: dict[str, WatchedNode] = {}
         self.recordings = Discovered(
@@ -179,6 +183,9 @@ class Watching:
         unobserve(self)
         self.at_end()
         self.recordings.end()
+        if self.whole:
+            for node in self.nodes.values():
+                node.over = node.thread is threading.main_thread()
         self.stopped = True
         self.report("stop", "", "", "no longer watched")
 
