@@ -518,6 +518,29 @@ def test_figures_that_nobody_asks_for_are_named_by_their_endpoint() -> None:
     assert named(everything, later) == ["weather", "10001", "/red/7", "1795.15"]
 
 
+@pytest.mark.parametrize("name", ["load_balancing_broker", "majordomo", "async_server"])
+def test_behind_a_router_what_a_worker_gets_is_a_request_and_what_it_sends_a_reply(name: str) -> None:
+    with zlab.run(getattr(zlab.patterns, name)(rate=50), transport="inproc") as lab:
+        lab.wait(until=lambda now: now.at > 0.6 and sum(link.delivered for link in now.links) > 200, timeout=20)
+        table = lab.messages()
+    ends = table["link"].str.split(" → ")
+    sender, receiver = (ends.str[i].str.partition("-")[0] for i in (0, 1))
+    first = table["received"][receiver == "worker"].groupby(ends.str[1]).min().max()  # then each of them has been asked
+    settled = table["sent"] > first
+    assert {*table["kind"][sender == "client"]} == {"request"}
+    assert {*table["kind"][receiver == "client"]} == {"reply"}
+    assert {*table["kind"][settled & (receiver == "worker")]} == {"request"}
+    assert {*table["kind"][settled & (sender == "worker")]} == {"reply"}
+
+
+def test_who_asks_on_behalf_of_another_gets_replies() -> None:
+    with zlab.run(zlab.patterns.titanic(rate=20), transport="inproc") as lab:
+        came = "broker.broker → titanic.dispatch"
+        lab.wait(until=lambda now: any(k.name == came and k.delivered > 20 for k in now.links), timeout=20)
+        table = lab.messages()
+    assert {*table["kind"][table["link"] == came]} == {"reply"}
+
+
 def test_of_two_routers_the_one_that_connects_asks() -> None:
     kinds = Kinds(dict(zlab.patterns.freelance_three().sockets()))
     assert [kinds.names[kinds.of(name, b"")] for name in ("client-1.client", "server-1.server")] == ["request", "reply"]

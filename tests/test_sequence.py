@@ -237,8 +237,10 @@ def test_an_arrow_that_came_late_or_was_dropped_is_told_once():
     view._judge_at = 0.0
     assert view.tick(source.snapshot())[0]["changed"] == 0
     source.hops[0].received = 9000  # it was only late
+    source.hops[0].kind = 3  # and tells of a ROUTER's message what it was
     content, buffers = view.tick(source.snapshot())
     assert content["changed"] == 1
+    assert np.frombuffer(buffers[1], "u1", 1, 16)[0] == 3
     assert np.frombuffer(buffers[1], "<f8", 1)[0] == pytest.approx(9e-6)
     assert view.tick(source.snapshot())[0]["changed"] == 0
 

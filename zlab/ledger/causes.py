@@ -35,6 +35,8 @@ class Crossings(Columns):
     """The number of the node at which that journey began."""
     ambiguous: Flags
     """Whether it may be another journey's, or another message of the same body."""
+    changed: Flags
+    """Whether a node on its way has made it of another: else each has passed it on as it came."""
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ class Causes:
             every.began[root],
             every.origin[root],
         )
-        for column in ("message", "hop", "began", "origin", "ambiguous"):
+        for column in ("message", "hop", "began", "origin", "ambiguous", "changed"):
             getattr(crossings, column)[:] = getattr(every, column)[:count]
         self._keep(tick, doubted)
         return tick.followed(), tick.ends[old:]
@@ -248,13 +250,16 @@ class _Tick:
         every.ambiguous[sends.crossing[follows]] = (
             twice[cause] | (since[cause] <= sends.time[follows]) | came_marked[cause] | self.unsettled[follows]
         )
-        above, depth, doubt = self.above, (self.above != np.arange(self.above.size)).astype(np.int64), every.ambiguous
+        every.changed[sends.crossing[follows]] = ~self.unchanged[follows]
+        above, depth = self.above, (self.above != np.arange(self.above.size)).astype(np.int64)
+        doubt, changed = every.ambiguous, every.changed
         while True:
-            depth, doubt, further = depth + depth[above], doubt | doubt[above], above[above]
+            depth, doubt, changed = depth + depth[above], doubt | doubt[above], changed | changed[above]
+            further = above[above]
             if np.array_equal(further, above):
                 break
             above = further
-        every.hop, every.ambiguous = every.hop[self.root] + depth, doubt
+        every.hop, every.ambiguous, every.changed = every.hop[self.root] + depth, doubt, changed
         doubted: Flags = every.ambiguous[self.parent] | came_marked | twice | (since < NEVER)
         return doubted
 

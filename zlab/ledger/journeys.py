@@ -76,6 +76,7 @@ class Journeys:
                 table.ambiguous[rows] = True
             for table, rows, which in self._places(matches.hop):
                 table.received[rows], table.receiver[rows] = matches.received[which], matches.life[which]
+                table.kind[rows] = matches.kind[which]
             self._trim()
 
     def _append(self, table: Hops) -> None:

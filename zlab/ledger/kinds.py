@@ -10,9 +10,12 @@ from zlab.sockets import PUBLISHERS, Socket, SocketType, node_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zlab.ledger.columns import Flags, Ints
+
 LIMIT = 8
 """Kinds that are told apart; the last stands for all others."""
 OTHER = "other"
+REQUEST, REPLY = "request", "reply"
 
 _TOPIC = re.compile(r"[^\d\W][\w.\-/:]*(?: [^\d\W][\w.\-/:]*)*")
 _FIGURE = re.compile(r"[!-~]+")
@@ -30,25 +33,23 @@ class Kinds:
         self._wanted: tuple[bytes, ...] | None = ()  # what subscribers ask for, but everything; None is not known
         self._known = 0  # sockets, when that was found
 
-    def of(self, sender: str, head: bytes) -> int:
+    def of(self, sender: str, head: bytes, part: str = "") -> int:
         """The kind of a message, as an index into `names`.
 
         Args:
             sender: the full name of the socket that sent it.
             head: the first bytes of its first frame, where a publisher sent it.
+            part: what it is, where more is known than the type of its sender.
         """
         spec = self._specs[sender]
         if spec.type in PUBLISHERS:
             return self._index(self._published(spec, head))
-        if spec.type is SocketType.XSUB:
-            return self._index("subscription")
-        if spec.type in _REQUESTS or (spec.type is SocketType.ROUTER and not spec.binds):  # of two ROUTERs, one asks
-            return self._index("request")
-        if spec.type in _REPLIES:
-            return self._index("reply")
-        if spec.type is SocketType.PAIR:
-            return self._index(f"from {node_of(sender)}")
-        return self._index(_endpoint(spec))
+        return self._index(part or _by_type(sender, spec))
+
+    def make(self, part: str, kinds: Ints, which: Flags) -> None:
+        """Make these messages what more is known of than the type of their senders."""
+        if which.any():
+            kinds[which] = self._index(part)
 
     def _published(self, spec: Socket, head: bytes) -> str:
         """The topic. Figures are one where somebody asks for them; else they are data, each another one."""
@@ -72,6 +73,16 @@ class Kinds:
                 return self.names.index(name)
         self.names.append(name)
         return len(self.names) - 1
+
+
+def _by_type(sender: str, spec: Socket) -> str:
+    if spec.type is SocketType.XSUB:
+        return "subscription"
+    if spec.type in _REQUESTS or (spec.type is SocketType.ROUTER and not spec.binds):  # of two ROUTERs, one asks
+        return REQUEST
+    if spec.type in _REPLIES:
+        return REPLY
+    return f"from {node_of(sender)}" if spec.type is SocketType.PAIR else _endpoint(spec)
 
 
 def _endpoint(spec: Socket) -> str:

@@ -37,7 +37,8 @@ class Lives:
         self._known: dict[int, int] = {}  # by socket: its only life so far
         self._fresh = 0
         self.socket = self.node = np.zeros(0, np.int64)
-        self.asks = self.publishes = np.zeros(0, np.bool_)
+        self.asks = self.publishes = self.both = np.zeros(0, np.bool_)
+        """Whether it is a REQ, a publisher, and a REQ or a DEALER: of these the type does not tell who asks."""
         self.only = np.zeros(0, np.bool_)
         """Whether its socket has had no other life: else ranks begin anew."""
 
@@ -59,7 +60,7 @@ class Lives:
         return found
 
     def _make_room(self) -> None:
-        for column in ("socket", "node", "asks", "publishes", "only"):
+        for column in ("socket", "node", "asks", "publishes", "both", "only"):
             array = getattr(self, column)
             setattr(self, column, np.append(array, np.zeros(1, array.dtype)))
 
@@ -72,6 +73,7 @@ class Lives:
         self.socket[number] = socket
         self.node[number] = self.number_of_node(recording.node)
         self.asks[number] = recording.type == "REQ"
+        self.both[number] = recording.type in {"REQ", "DEALER"}
         self.publishes[number] = recording.type in PUBLISHERS
         before = self._known.get(socket)
         self.only[number] = before is None

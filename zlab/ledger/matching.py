@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.asked import Asked
 from zlab.ledger.causes import NEVER, Causes, Crossings, Followed, Received, Sends
 from zlab.ledger.copies import Copies
 from zlab.ledger.grouping import repeated
 from zlab.ledger.held import Held
+from zlab.ledger.kinds import REPLY, REQUEST
 from zlab.ledger.lives import Lives
 from zlab.ledger.pace import Pace
 from zlab.ledger.pairing import Arrivals, Offers, Pairs, pair
@@ -67,6 +69,7 @@ class Matcher:
         self._kinds = kinds
         self._causes = Causes()
         self.pace = Pace(self.lives)
+        self.asked = Asked(self.lives, self.ways, self.pace)
         self.copies = Copies(self.ways)
         # By journey that began late: how many messages were left out, how far apart, and when it began.
         self._left_out: dict[int, tuple[int, int, int]] = {}
@@ -159,7 +162,7 @@ class Matcher:
         node = self.lives.node[sends.life]
         fresh = Crossings(
             *(np.zeros(len(sends), np.int64), np.ones(len(sends), np.int64), sends.time.copy(), node),
-            np.zeros(len(sends), np.bool_),
+            *(np.zeros(len(sends), np.bool_), np.zeros(len(sends), np.bool_)),
         )
         crossings = Crossings.joined([self._crossings, earlier, fresh])
         marked = self._marks(every, pairs, place, len(crossings))
@@ -204,6 +207,7 @@ class Matcher:
             sure=marked[place[offer]] > 0,
             ambiguous=crossings.ambiguous[place[offer]] | (marked[place[offer]] <= came.time[arrival]),
         )
+        self._ask(offers, matches, every.life[offer], crossings[place[offer]])
         crossings.ambiguous |= marked < NEVER
         doubtful = every.hop[marked[place] < NEVER]
         if found is not None:
@@ -215,6 +219,14 @@ class Matcher:
         return Worked(
             *(sends, crossings[start:], follows, offers, of, matches, late, doubtful, let_go), copies, whole=True
         )
+
+    def _ask(self, offers: Offered, matches: Matches, senders: Ints, crossings: Crossings) -> None:
+        """Tell requests from replies where the types of sockets do not."""
+        asked, make = self.asked, self._kinds.make
+        asked.learn(matches, senders, crossings.hop, crossings.changed)
+        make(REPLY, offers.kind, asked.answers(offers.life, offers.time))
+        make(REPLY, matches.kind, asked.answers(senders, matches.sent))
+        make(REQUEST, matches.kind, asked.sockets[matches.receiver])
 
     def _left(self, every: Offered, rank: Ints) -> Offers:
         """What may be taken: of what a fault let go no further, nothing may."""
@@ -299,7 +311,8 @@ class Matcher:
         for place in np.sort(first).tolist():
             life = int(sends.life[place])
             if not self.lives.publishes[life]:
-                table[life] = self._kinds.of(self.lives.recordings[life].name, b"")
+                part = self.asked.part(int(self.lives.socket[life]))
+                table[life] = self._kinds.of(self.lives.recordings[life].name, b"", part)
         kind = table[sends.life]
         if self.lives.publishes[lives].any():
             for place in np.flatnonzero(self.lives.publishes[sends.life]).tolist():

@@ -69,6 +69,10 @@ class Pace:
         found: Flags = known[lives]
         return found
 
+    def nodes(self) -> Flags:
+        """Whether each node sends at a rate, by its number."""
+        return np.array([name in self._intervals for name in self._lives.nodes], np.bool_)
+
     def forget(self, lives: Iterable[int]) -> None:
         """Know no more of these lives, by their numbers."""
         for life in lives:

@@ -65,6 +65,14 @@ class Ways:
         """Whether messages of the one can arrive at the other."""
         return sender in self._facing.get(receiver, ())
 
+    def receivers(self) -> dict[int, set[int]]:
+        """By socket: those at which its messages can arrive."""
+        found: dict[int, set[int]] = {}
+        for receiver, facing in self._facing.items():
+            for sender in facing:
+                found.setdefault(sender, set()).add(receiver)
+        return found
+
     def joined(self, sender: NDArray[np.int64], receiver: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the messages of each of these can arrive at each of those."""
         self.settle()

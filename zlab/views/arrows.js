@@ -48,7 +48,7 @@ class Arrows {
       if (number < this.end) { // known, or let go long ago: only what has become of it is news
         const i = this.place(number);
         if (i < 0) continue;
-        if (batch.fate[k] !== UNDER_WAY) for (const name of ["received", "fate", "receiver"]) this[name][i] = batch[name][k];
+        if (batch.fate[k] !== UNDER_WAY) for (const name of ["received", "fate", "receiver", "kind"]) this[name][i] = batch[name][k];
         this.said[i] ||= said[k];
         continue;
       }
@@ -87,12 +87,14 @@ class Arrows {
     const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
     const received = new Float64Array(bytes, 0, changed), number = new Uint32Array(bytes, 8 * changed, changed);
     const receiver = new Uint16Array(bytes, 12 * changed, changed), fate = new Uint16Array(bytes, 14 * changed, changed);
+    const kind = new Uint8Array(bytes, 16 * changed, changed); // a ROUTER may send both requests and replies
     const arrivals = [];
     for (let k = 0; k < changed; k++) {
       const i = this.place(number[k]);
       if (i < 0) continue;
       this.received[i] = received[k];
       this.fate[i] = fate[k];
+      this.kind[i] = kind[k];
       if (receiver[k] !== NOBODY) this.receiver[i] = receiver[k];
       if (received[k] === received[k]) arrivals.push(received[k]);
     }

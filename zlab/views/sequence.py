@@ -38,7 +38,7 @@ _OPEN = 2_000  # arrows whose fate is looked at in one go: the newest
 _PATIENCE = 35.0  # seconds after which the ledger no longer looks for a message either
 _SEARCHED = 20_000  # hops whose frames are searched: the last
 _DETAIL = 600  # letters of an event that are told here: the end of a traceback; the log has all of them
-_CHANGED = np.dtype([(name, ARROW[name]) for name in ("number", "received", "receiver", "fate")])
+_CHANGED = np.dtype([(name, ARROW[name]) for name in ("number", "received", "receiver", "fate", "kind")])
 
 
 class SequenceDiagram(View):
@@ -212,7 +212,7 @@ def pack(rows: Any) -> bytes:
 
 def _columns(changed: Any) -> bytes:
     # The widest first, so that all stay aligned.
-    names = ("received", "number", "receiver", "fate")
+    names = ("received", "number", "receiver", "fate", "kind")
     return b"".join(np.ascontiguousarray(changed[name]).tobytes() for name in names)
 
 
