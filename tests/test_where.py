@@ -160,11 +160,12 @@ def test_a_long_function_is_shown_around_the_line(tmp_path) -> None:
 
 def test_a_thread_of_a_program_that_is_watched_stands_somewhere_too() -> None:
     context = zmq.Context()
-    push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    push = context.socket(zmq.PUSH)
     push.bind("inproc://numbers")
-    pull.connect("inproc://numbers")
 
     def main() -> None:
+        pull = context.socket(zmq.PULL)
+        pull.connect("inproc://numbers")
         try:
             receiving(pull)
         except zmq.ContextTerminated:
