@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 import zmq
@@ -37,6 +37,8 @@ class Member:
     heartbeat: float
     evasive: float
     expiry: float
+    trusts: ClassVar[bool] = False
+    """Whether it takes a lost connection for one that comes back."""
 
     def __call__(self, inbox: ZMQSocket, **mailboxes: ZMQSocket) -> None:
         """Send beacons, greet who is new, shout to the group, and ask who is silent whether it still lives."""
@@ -44,7 +46,7 @@ class Member:
         for endpoint, box in places.items():
             box.disconnect(endpoint)  # until the peer is discovered
         uuid = uuid4().bytes
-        peers = Peers(uuid, self.name, inbox, places)
+        peers = Peers(uuid, self.name, inbox, places, lasting=self.trusts)
         if not LOCAL.fullmatch(peers.endpoint):
             raise ValueError(f"{self.name} is bound to {peers.endpoint}, and a beacon tells a port: run it over tcp")
         port = int(peers.endpoint.rpartition(":")[2])
@@ -128,6 +130,8 @@ def trusting() -> Topology:
 
     @dataclass
     class Trusting(Member):
+        trusts: ClassVar[bool] = True
+
         def look_after(self, peers: Peers) -> None:
             if LOBBY in peers.groups:
                 peers.leave(LOBBY)

@@ -46,9 +46,12 @@ class Peers:
         name: likewise.
         inbox: a ROUTER, at which all peers' messages come.
         mailboxes: DEALERs by the endpoint that each is meant for; for others, it opens its own.
+        lasting: whether a connection that was lost is made again, by ZeroMQ itself; else when the peer is heard of.
     """
 
-    def __init__(self, uuid: bytes, name: str, inbox: ZMQSocket, mailboxes: Mapping[str, ZMQSocket]) -> None:
+    def __init__(
+        self, uuid: bytes, name: str, inbox: ZMQSocket, mailboxes: Mapping[str, ZMQSocket], *, lasting: bool = False
+    ) -> None:
         """Know nobody."""
         self.uuid, self.name, self.inbox = uuid, name, inbox
         self.endpoint = inbox.getsockopt_string(zmq.LAST_ENDPOINT)
@@ -56,6 +59,7 @@ class Peers:
         self.groups: list[str] = []
         self.status = 0
         self._mailboxes = mailboxes
+        self._lasting = lasting
 
     def meet(self, uuid: bytes, endpoint: str) -> None:
         """Somebody new: connect to its mailbox, and say HELLO first."""
@@ -68,9 +72,8 @@ class Peers:
         mailbox = self._mailboxes.get(endpoint) or self.inbox.context.socket(zmq.DEALER)
         mailbox.setsockopt(zmq.ROUTING_ID, b"\x01" + self.uuid)
         mailbox.setsockopt(zmq.LINGER, 0)
-        mailbox.setsockopt(
-            zmq.RECONNECT_IVL, -1
-        )  # what returned by itself could take the identity of a later connection
+        if not self._lasting:  # else the old connection may come after a new one, whose identity it has
+            mailbox.setsockopt(zmq.RECONNECT_IVL, -1)
         mailbox.connect(endpoint)
         self.peers[uuid] = Peer(mailbox, endpoint, time.monotonic())
         hello = Message(Kind.HELLO, endpoint=self.endpoint, name=self.name, groups=tuple(self.groups))
