@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import zmq
 from labs import LIMIT, TRANSPORTS, eventually, leaving_nothing, one_way, receiving, sending
 
 import zlab
-from zlab.runtime import registry
+from zlab.runtime import interrupt, registry
 
 # A node of each basic pattern that connects: over inproc a binding one is not found again by its peers.
 CONNECTING = {
@@ -566,6 +567,22 @@ def test_a_thread_cannot_end_while_it_is_signalled(monkeypatch: pytest.MonkeyPat
         lab.kill("receiver")
         assert free
         assert not any(free)
+
+
+def test_nothing_is_finalised_in_a_node_into_which_its_end_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    collecting: list[bool] = []
+    strike = interrupt._strike
+
+    def struck(ident: int, number: int | None) -> None:
+        collecting.append(gc.isenabled())
+        strike(ident, number)
+
+    monkeypatch.setattr(interrupt, "_strike", struck)
+    with leaving_nothing(), zlab.run(one_way(zlab.nodes.source(rate=50)), transport="inproc") as lab:
+        lab.kill("receiver")
+    assert collecting
+    assert not any(collecting)
+    assert gc.isenabled()
 
 
 def test_an_interrupted_stop_can_be_finished(monkeypatch: pytest.MonkeyPatch) -> None:

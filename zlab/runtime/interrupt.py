@@ -9,13 +9,15 @@ passes through Python, where an exception raised for the thread takes effect.
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class NodeEnded(BaseException):
@@ -58,18 +60,34 @@ def interrupt(thread: threading.Thread, limit: float, over: Callable[[], bool], 
     pause = 0.001
     while thread.is_alive() and time.monotonic() < deadline:
         # Again and again: a program may swallow it once, as it may swallow anything.
-        if leaving.acquire(timeout=pause):
-            try:
-                # Without this lock it cannot end, so that its ident is not another thread's by now, whose call of
-                # libzmq would be cut short: pyzmq forgets a context whose term() is, and what it had stays open.
-                if thread.is_alive() and not over():
-                    _strike(thread.ident, number)
-            finally:
-                leaving.release()
-        thread.join(pause)
+        with _nothing_collected():
+            if leaving.acquire(timeout=pause):
+                try:
+                    # Without this lock it cannot end, so that its ident is not another thread's by now, whose call of
+                    # libzmq would be cut short: pyzmq forgets a context whose term() is, and what it had stays open.
+                    if thread.is_alive() and not over():
+                        _strike(thread.ident, number)
+                finally:
+                    leaving.release()
+            thread.join(pause)
         pause = min(pause * 2, 0.05)
     thread.join(max(0.0, deadline - time.monotonic()) if thread.is_alive() else 0.1)
     return not thread.is_alive()
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep garbage for a while: Python would finalise it in the midst of the thread, of all places.
+
+    What is raised in a finaliser is lost, and with it what the finaliser had to do: close a context, for one.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _strike(ident: int, number: int | None) -> None:
