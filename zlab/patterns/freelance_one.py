@@ -143,7 +143,7 @@ def freelance_one(
     size: int = 100,
     hwm: int = 1000,
     seconds: float = 0.01,
-    timeout: float = 0.3,
+    timeout: float = 0.6,
     retries: int = 3,
 ) -> Topology:
     """REQ and REP, no broker: clients that know all servers, and ask one after the other.
