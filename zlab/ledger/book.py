@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zlab.ledger.addressed import Addressed
 from zlab.ledger.bare import bare
 from zlab.ledger.barred import of_barred
 from zlab.ledger.beyond import origins
@@ -88,6 +89,7 @@ class Book:
         self.kinds = Kinds(self._specs)
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
+        self._addressed = Addressed(self._matcher.lives, self._specs)
         self.latencies = Latencies(len(topology.links))
         self._figures = Figures()
         self._crossed = Crossed(topology, self._matcher, self._index, self.proxied, self.latencies)
@@ -209,6 +211,7 @@ class Book:
             self.let_go += worked.let_go
             self._subscribers.learn(worked.matches, self._matcher.filters)
             self.journeys.take(worked)
+            self._addressed.take(worked, self._matcher.ways.names)
             self.ambiguous += int(np.count_nonzero(worked.matches.ambiguous))
             self._crossed.put_back(worked.matches, worked.late)
             sure = worked.matches if worked.matches.sure.all() else worked.matches[worked.matches.sure]
@@ -267,7 +270,9 @@ class Book:
         """A row for each link, in the order of the topology."""
         rows: dict[int, Row] = {}
         for exchange in self._exchanges:
-            rows |= of_strangers(exchange.rows(self._second, stopped=stopped), exchange, self._strangers)
+            rows |= of_strangers(
+                exchange.rows(self._second, stopped=stopped, addressed=self._addressed), exchange, self._strangers
+            )
         rows |= of_barred(
             self.topology.links, self._barred, self._exchanges, self._second, live=self._live, stopped=stopped
         )

@@ -18,6 +18,7 @@ from zlab.sockets import node_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zlab.ledger.addressed import Addressed
     from zlab.ledger.reading import Strike
     from zlab.recording import Counts
 
@@ -177,8 +178,16 @@ class Exchange:
         self._gone[_BARE] = known + part
         return part
 
-    def rows(self, totals: Mapping[str, Counts], *, stopped: bool) -> dict[int, Row]:
-        """A row for each link; together they add up to what was sent, and sent again by a fault."""
+    def rows(
+        self, totals: Mapping[str, Counts], *, stopped: bool, addressed: Addressed | None = None
+    ) -> dict[int, Row]:
+        """A row for each link; together they add up to what was sent, and sent again by a fault.
+
+        Args:
+            totals: counts by socket.
+            stopped: whether the lab is stopped.
+            addressed: what is known of messages that name their receiver.
+        """
         sent = {s: totals[s].left for s in self.senders}
         received = {r: totals[r].received for r in self.receivers}
         total_sent = max(sum(sent.values()), sum(received.values()))
@@ -191,7 +200,10 @@ class Exchange:
         star = len(self.senders) == 1 or len(self.receivers) == 1
         if star and not gap:
             return self._settled_rows(sent, received, totals)
-        delivered = self._delivered(sent, received)
+        delivered, split = self._delivered(sent, received), None
+        known = addressed.split(self.rays, sent, received) if addressed is not None and not star else None
+        if known is not None and known[1] < max(delivered.values()):
+            delivered, split = known
         room = {ray.link: self._room(ray, sent, delivered) for ray in self.rays}
         gone = deal(missing, {k: v for k, v in room.items() if self._is_touched(k)}, room)
         room = {k: None if v is None else v - gone.get(k, 0) for k, v in room.items()}
@@ -204,7 +216,7 @@ class Exchange:
             lost, queue, came = gone.get(ray.link, 0), waiting.get(ray.link, 0), delivered[ray.link]
             if len(self.senders) > 1 and len(self.receivers) == 1:
                 came = max(0, sent[ray.sender] - lost - queue)
-            uncertain = max(doubtful, vague) if star else max(doubtful, vague, came)
+            uncertain = max(doubtful, vague, 0 if star else came if split is None else split)
             final = {"lab stopped": queue} if stopped and queue else {}
             dropped, loss = self._reasons(causes, lost) if explained else ({}, {})
             rows[ray.link] = Row(
