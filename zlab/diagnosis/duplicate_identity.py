@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zlab.diagnosis.facts import Facts, Use
 
 _ROUTERS = {"ROUTER", "REP"}
+_LONG = 0.5  # seconds
 _TOGETHER = 0.05  # seconds for which two must have been there at once: one may take the name of one that goes
 
 
@@ -50,9 +51,16 @@ def _at_once(uses: Sequence[Use], facts: Facts) -> list[Use]:
         (earlier, later)
         for earlier in uses
         for later in uses
-        if earlier.opened < later.opened < min(earlier.closed, facts.at) - _TOGETHER and _counts(later, facts)
+        if earlier.opened < later.opened < min(earlier.closed, facts.at) - (0 if _starves(later, facts) else _TOGETHER)
+        and _counts(later, facts)
     ]
     return [use for use in uses if any(use in pair for pair in refused)]
+
+
+def _starves(use: Use, facts: Facts) -> bool:
+    """Whether one has sent several messages, and nothing has come back for long."""
+    mine = facts.sockets().get(use.name)
+    return mine is not None and mine.sent > 1 and not mine.received and min(use.closed, facts.at) - use.opened > _LONG
 
 
 def _counts(use: Use, facts: Facts) -> bool:

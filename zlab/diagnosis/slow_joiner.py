@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LATE = "not yet joined"
 _FEW, _SHARE = 3, 0.1  # messages, and their part of all: less than both is what any stream loses at its beginning
-_CALM = 0.5  # seconds
+_CALM, _MOMENT = 0.5, 0.1  # seconds
 
 
 def look(facts: Facts) -> Iterator[Sign]:
@@ -33,14 +33,14 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=figures.uncertain < late,
-                lasting=True,
             )
         elif _was_brief(facts, link, figures):
             told.add((link.sender, link.receiver))
             yield Sign(
-                f"{link.sender} was opened, published {count(figures.expected, 'message')} for {link.receiver} and was "
-                f"closed within {_span(facts.uses[link.sender]):.2f} s: none has come, for it takes a moment until a "
-                "publisher knows of a subscription",
+                f"{link.sender} was opened, published for {link.receiver} and was closed within "
+                f"{_span(facts.uses[link.sender]):.2f} s: {figures.delivered:,} of "
+                f"{count(figures.expected, 'message')} came, for it takes a moment until a publisher knows of a "
+                "subscription",
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=False,
@@ -71,10 +71,14 @@ def _span(use: Use) -> float:
 
 
 def _was_brief(facts: Facts, link: Link, figures: LinkFigures) -> bool:
-    use = facts.uses.get(link.sender)
-    if figures.delivered or not figures.expected or use is None or use.open or use.type not in PUBLISHERS:
+    """Whether one, or one after another in its place, was closed so soon that not all has come; its peer was there."""
+    use, peer = facts.uses.get(link.sender), facts.uses.get(link.receiver)
+    missing = figures.expected - figures.delivered
+    if missing <= _SHARE * figures.expected or use is None or use.open or use.type not in PUBLISHERS:
         return False
-    return _span(use) < _CALM < facts.at - use.closed
+    since = facts.at - use.closed
+    stayed = not figures.delivered or (peer is not None and peer.closed > use.closed)
+    return stayed and _span(use) < _CALM and since > (_CALM if facts.running else _MOMENT)
 
 
 def _missed_all(facts: Facts, aim: Aim, came: int) -> bool:

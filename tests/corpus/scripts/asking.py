@@ -412,3 +412,24 @@ def the_same_token_for_two_devices(stage):
         if front.poll(100):
             who, _, _body = front.recv_multipart()
             front.send_multipart([who, b"", b"ack"])
+
+
+@script("duplicate identity")
+def the_second_comes_as_the_first_is_about_to_end(stage):
+    """It is ignored for ever, for it was there before the name was free."""
+    router = stage.context.socket(zmq.ROUTER)
+    router.bind("inproc://names")
+    first, second = (stage.context.socket(zmq.DEALER), stage.context.socket(zmq.DEALER))
+    for dealer in (first, second):
+        dealer.routing_id = b"client"
+        dealer.connect("inproc://names")
+    first.send(b"short")
+    router.send_multipart(router.recv_multipart())
+    first.recv()
+    first.close()
+    for _ in range(3):
+        second.send(b"anybody?")
+        second.poll(400)
+        if router.poll(1):
+            router.send_multipart(router.recv_multipart())
+    second.close(0)

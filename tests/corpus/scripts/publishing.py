@@ -419,3 +419,22 @@ def a_forwarder_by_hand_asks_too_late(stage):
     for n in range(5):
         pub.send_json({"n": n})
     stage.over.wait(20)
+
+
+@script("slow joiner")
+def a_publisher_for_each_event(stage):
+    sub = stage.context.socket(zmq.SUB)
+    port = sub.bind_to_random_port("tcp://127.0.0.1")
+    sub.subscribe(b"")
+
+    def listen():
+        while True:
+            sub.recv()
+
+    stage.start(listen)
+    stage.rest(0.1)
+    for n in range(5):
+        with stage.context.socket(zmq.PUB) as pub:
+            pub.connect(f"tcp://127.0.0.1:{port}")
+            pub.send_json({"event": n})
+        stage.rest(0.3)
