@@ -27,6 +27,14 @@ CASES = [
     for transport in option.guide.transports
     if sys.platform == "linux" or option.__name__ not in PROC
 ]
+SAYS = {
+    "hwm": {"high-water mark reached"},
+    "naive probe_router": {"deadlock of receivers"},
+    "naive router_handover": {"duplicate identity"},
+    "naive req_relaxed": {"REQ/REP out of step"},
+    "naive xpub_nodrop": {"high-water mark reached"},
+}
+"""What the doctor may say of those that show a mistake on purpose."""
 every_option = pytest.mark.parametrize("option", OPTIONS, ids=zlab.options.__all__)
 
 
@@ -48,11 +56,14 @@ def test_its_effect_is_seen_with_it_and_not_without(option: Option, transport: s
         lab.stop()
         assert "none unaccounted for" in zlab.checks.accounted(lab), lab.ledger().to_string()
         assert not [e for e in lab.history() if e.kind == "error"]
+        assert {f.mistake for f in lab.diagnose().findings} <= SAYS.get(option.__name__, set()), lab.diagnose()
     with leaving_nothing(), zlab.run(option.naive(), transport=transport) as lab:
         option.inject(lab)
         with pytest.raises(zlab.checks.CheckFailed):
             option.check(lab, within=0.3)
         assert not [e for e in lab.history() if e.kind == "error"]
+        found = {f.mistake for f in lab.diagnose().findings}
+        assert found <= SAYS.get(f"naive {option.__name__}", set()), lab.diagnose()
 
 
 @every_option

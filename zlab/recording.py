@@ -14,6 +14,9 @@ import numpy as np
 from zlab.secret import ZAP
 
 if TYPE_CHECKING:
+    from threading import Thread
+    from weakref import ref
+
     from numpy.typing import NDArray
 
 TRACE_LIMIT = 400
@@ -294,6 +297,10 @@ class Forwarded:
     """Whether it sees messages, and what they match: libzmq's own loop tells of frames and bytes alone."""
 
 
+User = tuple[str, bool, "ref[Thread]"]
+"""A thread that uses a socket: what it is called, whether it can do so at any time, and which one it is."""
+
+
 @dataclass(slots=True, eq=False)
 class Recording:
     """All that is known of one live socket: written by the thread that owns it, read by the collector.
@@ -356,9 +363,11 @@ class Recording:
     turns: int = 0
     """How often another thread has used it than before."""
     returns: int = 0
-    """How often it came back to one after another one had used it, and ended."""
-    users: dict[int, tuple[str, bool]] = field(default_factory=dict)
-    """The threads that have used it by turns: what each is called, and whether it can do so at any time."""
+    """How often it came back to one after a timer had used it, and ended."""
+    fires: bool = False
+    """Whether the last of the threads that have used it by turns was a timer."""
+    users: dict[int, User] = field(default_factory=dict)
+    """The threads that have used it by turns, by their numbers."""
     confidential: bool = False
     """Whether its messages are counted and never traced: they may bear a password."""
 

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zlab.diagnosis.facts import Facts
-    from zlab.ledger.snapshot import LinkFigures
+    from zlab.ledger.snapshot import LinkFigures, SocketFigures
     from zlab.topology import Link
 
 _DROPPED = "high-water mark"
 _UNROUTABLE = "unroutable"
+_SYSTEM = 16 * 2**20  # bytes that the system keeps for both ends of a connection, at the most
+_PATIENCE = 1.0  # seconds
 
 
 def look(facts: Facts) -> Iterator[Sign]:
@@ -28,23 +30,7 @@ def look(facts: Facts) -> Iterator[Sign]:
         if known is None:
             continue
         for link, row in links:
-            dropped = row.dropped.get(_DROPPED, 0)
-            if dropped:
-                yield Sign(
-                    f"{dropped:,} of {count(row.expected, 'message')} from {sender} to {link.receiver} were dropped: "
-                    f"its queue was full{_marks(row)}, and a publisher does not wait",
-                    (sender, link.receiver),
-                    (row.name,),
-                    certain=row.uncertain < dropped,
-                    lasting=True,
-                )
-            elif known.type == "ROUTER" and _has_overflowed(facts, link, row):
-                yield Sign(
-                    f"{row.queued - row.capacity:,} of {count(row.expected, 'message')} from {sender} to "
-                    f"{link.receiver} are gone: its queue was full{_marks(row)}, and a ROUTER drops then",
-                    (sender, link.receiver),
-                    (row.name,),
-                )
+            yield from _overflows(facts, known, link, row)
         full = [(link, row) for link, row in links if _was_full(facts, row)]
         if not full or facts.explained([sender]):
             continue
@@ -74,6 +60,44 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (sender, *receivers),
                 names,
             )
+
+
+def _overflows(facts: Facts, known: SocketFigures, link: Link, row: LinkFigures) -> Iterator[Sign]:
+    """What has been dropped on one link."""
+    sender, dropped = link.sender, row.dropped.get(_DROPPED, 0)
+    if dropped:
+        yield Sign(
+            f"{dropped:,} of {count(row.expected, 'message')} from {sender} to {link.receiver} were dropped: "
+            f"its queue was full{_marks(row)}, and a publisher does not wait",
+            (sender, link.receiver),
+            (row.name,),
+            certain=row.uncertain < dropped,
+            lasting=True,
+        )
+    elif known.type in PUBLISHERS and (gone := _outgrown(facts, link, row)):
+        yield Sign(
+            f"{gone:,} of {count(row.expected, 'message')} from {sender} to {link.receiver} have not come, more than "
+            f"can wait there and in the system{_marks(row)}: a publisher drops what finds no room",
+            (sender, link.receiver),
+            (row.name,),
+            certain=False,
+        )
+    elif known.type == "ROUTER" and _has_overflowed(facts, link, row):
+        yield Sign(
+            f"{row.queued - row.capacity:,} of {count(row.expected, 'message')} from {sender} to "
+            f"{link.receiver} are gone: its queue was full{_marks(row)}, and a ROUTER drops then",
+            (sender, link.receiver),
+            (row.name,),
+        )
+
+
+def _outgrown(facts: Facts, link: Link, row: LinkFigures) -> int:
+    """Messages that cannot all wait, of a publisher; 0 where they may."""
+    figures, use = facts.sockets(), facts.uses.get(link.receiver)
+    missing = row.expected - row.delivered - sum(row.dropped.values())
+    size = figures[link.sender].bytes_sent / max(1, figures[link.sender].sent)
+    stays = row.delivered > 0 and use is not None and use.opened < facts.at - _PATIENCE
+    return missing if stays and 0 < row.capacity < missing - _SYSTEM / max(1.0, size) else 0
 
 
 def _has_overflowed(facts: Facts, link: Link, row: LinkFigures) -> bool:

@@ -9,6 +9,7 @@ from concurrent.futures import thread as executor
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import zmq
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from zlab.recording import Recording
+    from zlab.recording import Recording, User
 
 _OURS = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parent.parent, Path(zmq.__file__).parent))
 _MOST = 50  # turns of one socket that are looked at: who has kept a lock for so long will go on
@@ -51,22 +52,29 @@ def turned(recording: Recording, socket: zmq.Socket[Any], before: int, maker: in
     if _is_guarded(mine) or waits:
         users.clear()
         return
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for gone in users.keys() - names.keys() - {before}:  # another thread may be given its number
-        del users[gone]
+    threads = {thread.ident: thread for thread in threading.enumerate()}
+    for number, (_, _, thread) in tuple(users.items()):
+        if number != before and thread() is not threads.get(number):  # it has ended: another one has its number now
+            del users[number]
     came_back = me in users
     keeps = _keeps(mine, socket)
     other = users.get(before)
-    users[me] = names.get(me, "a thread"), keeps
+    users[me] = _told(threads.get(me), keeps=keeps)
+    fires = recording.fires
+    recording.fires = isinstance(threading.current_thread(), threading.Timer)
     if other is None:  # of what it was like when that one used it nothing is known
-        users.setdefault(before, (names.get(before, "a thread"), False))
+        users.setdefault(before, _told(threads.get(before), keeps=False))
         return
     kept = keeps or other[1]
-    if not lives:  # it may have been waited for: once is no sign
-        recording.returns += came_back and kept
+    if not lives:  # it may have been waited for, unless it was a timer: of these it is told when there are several
+        recording.returns += came_back and kept and fires
     found = (lives and kept and came_back) or recording.returns > 1
     if found or (lives and keeps and other[1] and maker not in {0, me, before}):
         recording.by_turns = other[0], users[me][0]
+
+
+def _told(thread: threading.Thread | None, *, keeps: bool) -> User:
+    return "a thread" if thread is None else thread.name, keeps, ref(thread or threading.current_thread())
 
 
 def _program(frame: FrameType | None) -> Iterator[FrameType]:

@@ -438,3 +438,28 @@ def a_publisher_for_each_event(stage):
             pub.connect(f"tcp://127.0.0.1:{port}")
             pub.send_json({"event": n})
         stage.rest(0.3)
+
+
+@script("high-water mark reached")
+def large_frames_over_tcp(stage):
+    """How many wait in the system nobody knows, but so many cannot."""
+    pub = stage.context.socket(zmq.PUB)
+    pub.set_hwm(5)
+    url = f"tcp://127.0.0.1:{pub.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def viewer():
+        sub = stage.context.socket(zmq.SUB)
+        sub.set_hwm(5)
+        sub.connect(url)
+        sub.subscribe(b"")
+        while True:
+            sub.recv()
+            stage.rest(0.1)
+
+    stage.start(viewer)
+    stage.rest(0.4)
+    frame = bytes(200_000)
+    for n in range(200):
+        pub.send(b"%05d" % n + frame)
+        stage.rest(0.002)
+    stage.over.wait(20)

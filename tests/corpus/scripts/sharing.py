@@ -3,6 +3,7 @@
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import zmq
 
@@ -40,7 +41,8 @@ class Agent:
 
     def beat(self):
         if not self.stage.over.is_set():
-            self.out.send(b"heartbeat")
+            with suppress(RuntimeWarning):  # the two may meet
+                self.out.send(b"heartbeat")
             timer = threading.Timer(0.2, self.beat)
             self.stage.helpers += [timer.cancel, timer.join]
             timer.start()
@@ -62,7 +64,8 @@ def the_heartbeat_is_given_the_socket(stage):
 
     def heartbeat(sock):
         while not stage.rest(0.1):
-            sock.send(b"beat")
+            with suppress(RuntimeWarning):
+                sock.send(b"beat")
 
     threads = [threading.Thread(target=heartbeat, args=(push,))]
     stage.helpers.append(threads[0].join)
@@ -148,3 +151,22 @@ def a_thread_for_each_step_and_joined(stage):
         push.send(b"begin")
         stage.start(step).join()
         push.send(b"end")
+
+
+@script()
+def a_thread_for_each_step_that_main_hears_of(stage):
+    """Each new thread may get the number of the one before."""
+    pull, push = (stage.context.socket(zmq.PULL), stage.context.socket(zmq.PUSH))
+    pull.bind("inproc://heard")
+    push.connect("inproc://heard")
+
+    def step():
+        stage.rest(0.1)
+        push.send(b"step")
+
+    for _ in range(4):
+        push.send(b"begin")
+        thread = stage.start(step)
+        pull.recv()
+        pull.recv()
+        thread.join()
