@@ -10,6 +10,10 @@ import pytest
 from labs import LIMIT, TRANSPORTS, eventually, leaving_nothing
 
 import zlab
+from zlab.ledger.addressed import Addressed
+from zlab.ledger.lives import Lives
+from zlab.ledger.sharing import exchanges
+from zlab.ledger.ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,3 +66,15 @@ def test_what_routers_send_to_routers_is_known_by_the_peers_they_name(transport:
         eventually(told)
         lab.stop()
         assert told()
+
+
+def test_routers_whose_messages_the_sums_account_for_are_not_looked_at() -> None:
+    def counted(topology: zlab.Topology) -> set[str]:
+        specs, links = dict(topology.sockets()), topology.links
+        addressed = Addressed(Lives(Ways({})), specs)
+        addressed.look_at(exchange.rays for exchange in exchanges(links, specs, ()))
+        return set(addressed._routers)
+
+    assert counted(zlab.patterns.broker()) == set()
+    assert counted(zlab.patterns.router_to_dealer()) == set()
+    assert "client-1.client" in counted(zlab.patterns.freelance_three())

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zlab.ledger.dealing import proportion
+from zlab.sockets import SocketType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zlab.ledger.exchange import Ray
     from zlab.ledger.lives import Lives
@@ -36,9 +37,21 @@ class Addressed:
             specs: the sockets of the topology, by their full names; they may grow.
         """
         self._lives, self._specs = lives, specs
+        self._routers: frozenset[str] = frozenset()
         self._sent: dict[str, Counter[bytes]] = defaultdict(Counter)  # by the full name of the ROUTER
         self._whose: dict[tuple[str, bytes], str] = {}  # the receiver's full name; "" where two seemed to be it
         self._pending: OrderedDict[int, bytes] = OrderedDict()  # by the number of the hop, its identity
+
+    def look_at(self, groups: Iterable[Sequence[Ray]]) -> None:
+        """Count from now on for those ROUTERs of whose messages the sums of their group do not tell where they went.
+
+        Args:
+            groups: the links of each.
+        """
+        meshes = [rays for rays in groups if min(len({r.sender for r in rays}), len({r.receiver for r in rays})) > 1]
+        self._routers = frozenset(
+            ray.sender for rays in meshes for ray in rays if self._specs[ray.sender].type is SocketType.ROUTER
+        )
 
     def take(self, worked: Worked, names: Sequence[str]) -> None:
         """Learn from what was sent and what has come.
@@ -47,8 +60,10 @@ class Addressed:
             worked: of one tick.
             names: of the sockets, by number.
         """
+        if not self._routers:
+            return
         recordings, sends, offers = self._lives.recordings, worked.sends, worked.offers
-        routers = [n for n in np.unique(sends.life).tolist() if recordings[n].type == "ROUTER"]
+        routers = [n for n in np.unique(sends.life).tolist() if recordings[n].name in self._routers]
         for offer in np.flatnonzero(np.isin(sends.life[worked.of], routers)).tolist() if routers else ():
             trace, sender = sends.rich[worked.of[offer]], names[offers.socket[offer]]
             if trace is None or not trace.frames or not trace.times:

@@ -90,6 +90,7 @@ class Book:
         self._matcher = Matcher(facing, frozenset(relays), self.kinds, hold=hold)
         self.journeys = Journeys(topology, self._matcher, self.proxied, hops)
         self._addressed = Addressed(self._matcher.lives, self._specs)
+        self._addressed.look_at(exchange.rays for exchange in self._exchanges)
         self.latencies = Latencies(len(topology.links))
         self._figures = Figures()
         self._crossed = Crossed(topology, self._matcher, self._index, self.proxied, self.latencies)
@@ -144,6 +145,7 @@ class Book:
                 for old in before.values():
                     if set(old.rays) & set(exchange.rays):
                         exchange.inherit(old)
+        self._addressed.look_at(exchange.rays for exchange in self._exchanges)
 
     def alter(self, options: Mapping[str, Mapping[str, OptionValue]]) -> None:
         """Take in socket options that have changed; what a queue held before may be more than it would take now.
