@@ -51,10 +51,17 @@ def _at_once(uses: Sequence[Use], facts: Facts) -> list[Use]:
         (earlier, later)
         for earlier in uses
         for later in uses
-        if earlier.opened < later.opened < min(earlier.closed, facts.at) - (0 if _starves(later, facts) else _TOGETHER)
+        if earlier.opened
+        < later.opened
+        < min(earlier.closed, facts.at) - (0 if _starves(later, facts) or _stayed(earlier, facts) else _TOGETHER)
         and _counts(later, facts)
     ]
     return [use for use in uses if any(use in pair for pair in refused)]
+
+
+def _stayed(use: Use, facts: Facts) -> bool:
+    """Whether all has ended, and one was there to the end."""
+    return not facts.running and facts.at - use.closed < _TOGETHER
 
 
 def _starves(use: Use, facts: Facts) -> bool:

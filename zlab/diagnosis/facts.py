@@ -104,6 +104,8 @@ class Facts:
     threads: Mapping[str, int] = field(default_factory=dict)
     """By node: its thread, which may be that of other nodes too."""
     terminations: Sequence[Termination] = ()
+    published: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    """By publisher: how its last messages began, as far as they were looked at."""
     peaks: Mapping[str, int] = field(default_factory=dict)
     """By link: the most messages that have been seen to be queued on it."""
     found: Sequence[Finding] = ()

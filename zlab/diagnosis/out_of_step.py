@@ -19,7 +19,7 @@ def look(facts: Facts) -> Iterator[Sign]:
     """Each socket that has refused a call because it was not its turn."""
     figures = facts.sockets()
     for use in facts.uses.values():
-        if use.out_of_step and use.type in _TURNS:
+        if use.out_of_step and use.type in _TURNS and not facts.explained([use.name]):
             mine = figures.get(use.name)
             after = f" after it had sent {mine.sent:,} and received {mine.received:,}" if mine is not None else ""
             yield Sign(

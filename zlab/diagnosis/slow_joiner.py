@@ -36,11 +36,11 @@ def look(facts: Facts) -> Iterator[Sign]:
             )
         elif _was_brief(facts, link, figures):
             told.add((link.sender, link.receiver))
+            meant = figures.expected or _would_match(facts, facts.uses[link.sender], facts.uses.get(link.receiver))
             yield Sign(
                 f"{link.sender} was opened, published for {link.receiver} and was closed within "
-                f"{_span(facts.uses[link.sender]):.2f} s: {figures.delivered:,} of "
-                f"{count(figures.expected, 'message')} came, for it takes a moment until a publisher knows of a "
-                "subscription",
+                f"{_span(facts.uses[link.sender]):.2f} s: {figures.delivered:,} of {count(meant, 'message')} came, for "
+                "it takes a moment until a publisher knows of a subscription",
                 (link.sender, link.receiver),
                 (figures.name,),
                 certain=False,
@@ -73,12 +73,20 @@ def _span(use: Use) -> float:
 def _was_brief(facts: Facts, link: Link, figures: LinkFigures) -> bool:
     """Whether one, or one after another in its place, was closed so soon that not all has come; its peer was there."""
     use, peer = facts.uses.get(link.sender), facts.uses.get(link.receiver)
-    missing = figures.expected - figures.delivered
-    if missing <= _SHARE * figures.expected or use is None or use.open or use.type not in PUBLISHERS:
+    expected = figures.expected or _would_match(facts, use, peer)
+    missing = expected - figures.delivered
+    if missing <= _SHARE * expected or use is None or use.open or use.type not in PUBLISHERS:
         return False
     since = facts.at - use.closed
     stayed = not figures.delivered or (peer is not None and peer.closed > use.closed)
     return stayed and _span(use) < _CALM and since > (_CALM if facts.running else _MOMENT)
+
+
+def _would_match(facts: Facts, use: Use | None, peer: Use | None) -> int:
+    """How many of a publisher's messages a subscriber asks for that was there, and to which it had not got through."""
+    if use is None or peer is None or not peer.subscriptions or not peer.opened < use.closed < peer.closed:
+        return 0
+    return sum(head.startswith(tuple(peer.subscriptions)) for head in facts.published.get(use.name, ()))
 
 
 def _missed_all(facts: Facts, aim: Aim, came: int) -> bool:

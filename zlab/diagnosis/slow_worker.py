@@ -40,7 +40,12 @@ def look(facts: Facts) -> Iterator[Sign]:
                 (sender, *busy),
                 tuple(link.name for at, link in links if at.receiver in busy),
             )
-        elif figures[sender].type == "PUSH" and busy and waiting and (stands := _stands(facts, sender, waiting, rate)):
+        elif (
+            figures[sender].type == "PUSH"
+            and busy
+            and waiting
+            and (stands := _stands(facts, sender, waiting, len(busy), rate))
+        ):
             receivers = tuple(dict.fromkeys(link.receiver for link, _ in links))
             yield Sign(
                 f"{sender} {stands} behind {count(waiting, 'message')} that {listed(receivers)} "
@@ -50,14 +55,14 @@ def look(facts: Facts) -> Iterator[Sign]:
             )
 
 
-def _stands(facts: Facts, sender: str, waiting: int, rate: float) -> str:
+def _stands(facts: Facts, sender: str, waiting: int, taken: int, rate: float) -> str:
     """How it waits for room, in words; "" where it does not, or will have some soon."""
     node, _, key = sender.rpartition(".")
     known = facts.nodes().get(node)
     if known is not None and known.state is NodeState.SEND and known.blocked_on == key:
         return f"has stood in send for {facts.at - known.since:.1f} s"
     use = facts.uses.get(sender)
-    if use is None or waiting < _LONG * rate:
+    if use is None or waiting + taken + 1 < _LONG * rate:  # with those in the receivers' hands, and the sender's own
         return ""
     if use.held:
         return f"holds {count(use.held, 'message')} back in await send"

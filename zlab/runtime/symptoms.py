@@ -224,6 +224,7 @@ class Symptoms:
             waits={node: tuple(r.name for r in wait.sockets) for node, wait in inside.items() if _is_open(wait, uses)},
             threads={name: t.ident for name, n in run.nodes.items() if (t := n.thread) is not None and t.ident},
             terminations=self._terminations(),
+            published={name: tuple(heads) for name, heads in self._published.items()},
             peaks=self._peaks,
         )
 

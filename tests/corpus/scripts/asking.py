@@ -433,3 +433,16 @@ def the_second_comes_as_the_first_is_about_to_end(stage):
         if router.poll(1):
             router.send_multipart(router.recv_multipart())
     second.close(0)
+
+
+@script("duplicate identity")
+def two_of_one_name_and_soon_at_the_end(stage):
+    router = stage.context.socket(zmq.ROUTER)
+    router.bind("inproc://back")
+    first, second = (stage.context.socket(zmq.DEALER), stage.context.socket(zmq.DEALER))
+    for dealer in (first, second):
+        dealer.identity = b"worker"
+        dealer.connect("inproc://back")
+        dealer.send(b"READY")
+    while router.poll(300):
+        router.recv_multipart()

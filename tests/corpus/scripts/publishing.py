@@ -463,3 +463,17 @@ def large_frames_over_tcp(stage):
         pub.send(b"%05d" % n + frame)
         stage.rest(0.002)
     stage.over.wait(20)
+
+
+@script("slow joiner")
+def it_is_gone_before_anybody_has_looked(stage):
+    sub, pub = (stage.context.socket(zmq.SUB), stage.context.socket(zmq.PUB))
+    port = sub.bind_to_random_port("tcp://127.0.0.1")
+    sub.subscribe("")
+    pub.connect(f"tcp://127.0.0.1:{port}")
+    for n in range(5):
+        pub.send_json({"n": n})
+    pub.close()
+    if sub.poll(1200):
+        sub.recv_json()
+    sub.close()

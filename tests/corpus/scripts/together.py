@@ -427,3 +427,22 @@ def one_coroutine_waits_for_something_else(stage):
         await asyncio.gather(lobby(), guest())
 
     asyncio.run(main())
+
+
+@script("PUSH stalled behind a slow worker")
+def a_sink_with_a_queue_of_one(stage):
+    pull = stage.context.socket(zmq.PULL)
+    pull.rcvhwm = 1
+    pull.bind("inproc://rows")
+
+    def sink():
+        while True:
+            pull.recv_json()
+            stage.rest(0.3)
+
+    stage.start(sink)
+    push = stage.context.socket(zmq.PUSH)
+    push.sndhwm = 1
+    push.connect("inproc://rows")
+    for n in range(1000):
+        push.send_json({"row": n})
