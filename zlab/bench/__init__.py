@@ -69,7 +69,12 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, action="append", help="size of a lab, in tens (default 10, 100 and 500)")
     parser.add_argument("--ui", action="store_true", help="the dashboard instead, in JupyterLab and headless Chromium")
     parser.add_argument("--copy", action="store_true", help="from which size on copy=False is worth it, instead")
-    parser.add_argument("--json", type=Path, default=Path("artifacts/bench.json"), help="where the figures go")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("artifacts/bench.json"),
+        help="where the figures go (default artifacts/bench.json, here)",
+    )
     options = parser.parse_args(argv)
     if options.pairs is None:
         options.pairs = 3 if options.quick else 15
