@@ -10,12 +10,14 @@ import zmq
 from zlab.nodes import echo
 from zlab.options.option import NotYet, option
 from zlab.patterns.judging import all_hear, last_failure
+from zlab.patterns.pattern import WITHIN, another_tick
 from zlab.patterns.trying import restart
 from zlab.sockets import REP, REQ
 from zlab.topology import Node, Topology
 
 if TYPE_CHECKING:
     from zlab.lab import Lab
+    from zlab.ledger.snapshot import Snapshot
 
 _PATIENCE = 50  # milliseconds that a client waits for its answer
 
@@ -31,6 +33,20 @@ def client(requests: zmq.Socket[bytes]) -> None:
             requests.recv()
 
 
+def restart_amid(lab: Lab) -> None:
+    """Restart the server while it has a request: between two of them nobody would miss it."""
+    lab.pause("server")
+    lab.wait(until=_asked, timeout=WITHIN)
+    another_tick(lab)  # until then the request has come there
+    restart("server")(lab)
+    lab.resume("server")
+
+
+def _asked(now: Snapshot) -> bool:
+    sent = {socket.name: socket.sent for socket in now.sockets}
+    return sent["client.requests"] > sent["server.requests"]
+
+
 def answered(lab: Lab) -> str:
     """Judge that the client is answered since the server is back."""
     if not last_failure(lab):
@@ -43,8 +59,8 @@ def answered(lab: Lab) -> str:
     without=0,
     see="restart the server: a REQ stands for ever, or asks again on the same socket",
     promise="a request that was lost does not hold the socket up",
-    trial="restart the server",
-    inject=restart("server"),
+    trial="restart the server while it has a request",
+    inject=restart_amid,
     check=answered,
     transports=("ipc", "tcp"),
 )
