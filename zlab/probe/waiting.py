@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _POLL = zmq.Poller.poll.__code__
-_LOOP = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+# Python's own names, which it may change: without them, coroutines that wait are not told of.
+_LOOP = getattr(getattr(asyncio.BaseEventLoop, "_run_once", None), "__code__", None)
 _SELECT = selectors.__file__
-_TASKS = asyncio.Task, asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001 - likewise
+_TASKS = asyncio.Task, getattr(asyncio.tasks, "_GatheringFuture", asyncio.Task)
 _GATHERING = {asyncio.tasks.__file__, asyncio.taskgroups.__file__}
 _TAP = tap.__file__
 _HELD = Condition.wait.__code__

@@ -331,5 +331,8 @@ def _is_here(url: str) -> bool:
     import psutil
 
     port = int(url.rpartition(":")[2])
-    own = psutil.Process().net_connections(kind="tcp")
+    try:
+        own = psutil.Process().net_connections(kind="tcp")
+    except (psutil.Error, OSError):
+        return True
     return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in own)

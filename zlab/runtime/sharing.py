@@ -23,8 +23,8 @@ _OURS = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parent.parent, P
 _MOST = 50  # turns of one socket that are looked at: who has kept a lock for so long will go on
 _DEEP = 12  # frames
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
-_STARTS = {threading.Thread.run.__code__, threading.Timer.run.__code__, executor._WorkItem.run.__code__}  # noqa: SLF001
-_EXECUTES = executor._WorkItem.run.__code__  # noqa: SLF001 - it has no other name
+_EXECUTES = getattr(getattr(getattr(executor, "_WorkItem", None), "run", None), "__code__", None)  # Python's own name
+_STARTS = {threading.Thread.run.__code__, threading.Timer.run.__code__, _EXECUTES}
 _WAIT, _EVENT = threading.Condition.wait.__code__, threading.Event.wait.__code__
 _JOIN = threading.Thread.join.__code__
 
