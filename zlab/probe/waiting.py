@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import selectors
+import sys
 from threading import Condition
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
-from zmq import _future
 
 from zlab.probe import tap
 from zlab.probe.socket import ProbedSocket
@@ -20,11 +17,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _POLL = zmq.Poller.poll.__code__
-# Python's own names, which it may change: without them, coroutines that wait are not told of.
-_LOOP = getattr(getattr(asyncio.BaseEventLoop, "_run_once", None), "__code__", None)
-_SELECT = selectors.__file__
-_TASKS = asyncio.Task, getattr(asyncio.tasks, "_GatheringFuture", asyncio.Task)
-_GATHERING = {asyncio.tasks.__file__, asyncio.taskgroups.__file__}
 _TAP = tap.__file__
 _HELD = Condition.wait.__code__
 
@@ -56,7 +48,7 @@ def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait
             direction = Direction.SEND if inside == SENDING else Direction.RECV
             return Wait((recording,), direction, limited=False)
     if frame is None or frame.f_code is not _POLL:
-        return Wait(awaited, Direction.RECV, limited=False) if (awaited := _awaited(frame, recordings)) else NOWHERE
+        return _in_a_loop(frame, recordings)
     registered = getattr(frame.f_locals.get("self"), "sockets", ())
     polled = [s for s, flags in registered if flags & zmq.POLLIN and isinstance(s, ProbedSocket)]
     probed = [s._recording for s in polled]  # noqa: SLF001 - the probe's own
@@ -65,26 +57,13 @@ def blocked_in(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait
     return Wait(tuple(r for r in probed if r is not None), Direction.RECV, limited)
 
 
-def _awaited(frame: FrameType | None, recordings: Iterable[Recording]) -> tuple[Recording, ...]:
-    """The sockets whose messages alone can wake a loop of asyncio: none of its coroutines waits for anything else."""
-    loop = None if frame is None or frame.f_code.co_filename != _SELECT else frame.f_back
-    if loop is None or loop.f_code is not _LOOP or loop.f_locals.get("timeout", 0) is not None:
-        return ()
-    awaited = tuple(recording for recording in recordings if recording.awaited())
-    return awaited if awaited and all(map(_waits_for_messages, asyncio.all_tasks(loop.f_locals["self"]))) else ()
+def _in_a_loop(frame: FrameType | None, recordings: Iterable[Recording]) -> Wait:
+    if frame is None or frame.f_code.co_name != "select" or "asyncio" not in sys.modules:
+        return NOWHERE
+    from zlab.probe.awaiting import awaited  # asyncio takes long to import, and few programs use it
 
-
-def _waits_for_messages(task: asyncio.Task[Any]) -> bool:
-    """Whether a task waits for a message, or for other tasks."""
-    awaits: Any = getattr(task, "_fut_waiter", None)
-    for callback, _ in getattr(awaits, "_callbacks", None) or ():  # what pyzmq waits for, it also hears of itself
-        if getattr(getattr(callback, "func", callback), "__module__", "") == _future.__name__:
-            return True
-    inner: Any = task.get_coro()
-    while inspect.iscoroutine(inner.cr_await if inspect.iscoroutine(inner) else None):
-        inner = inner.cr_await
-    frame = inner.cr_frame if inspect.iscoroutine(inner) else None
-    return isinstance(awaits, _TASKS) or (frame is not None and frame.f_code.co_filename in _GATHERING)
+    sockets = awaited(frame, recordings)
+    return Wait(sockets, Direction.RECV, limited=False) if sockets else NOWHERE
 
 
 def under_way(frame: FrameType | None, recordings: Iterable[Recording]) -> bool:
