@@ -50,8 +50,8 @@ def heard(monkeypatch):
     nodes, came = {}, []
 
     class Listening(module.Peers):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             nodes[self.name] = self
 
         def recv(self):
