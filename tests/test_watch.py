@@ -420,8 +420,8 @@ def test_zero_copy_keeps_its_threshold():
 def test_shadows_of_a_context_are_watched_with_it():
     async def pass_on(shadow, count):
         with shadow.socket(zmq.PUSH) as push, shadow.socket(zmq.PULL) as pull:
-            push.bind("inproc://shadowed")
-            pull.connect("inproc://shadowed")
+            push.bind(f"inproc://shadowed-{count}")  # a name is free again only once its socket has been reaped
+            pull.connect(f"inproc://shadowed-{count}")
             for number in range(count):
                 await push.send(b"%d" % number)
                 assert await pull.recv() == b"%d" % number
@@ -440,7 +440,7 @@ def test_shadows_of_a_context_are_watched_with_it():
                 assert pull.recv() == b"one"
         assert lab.ledger()["delivered"].sum() == 61
         shadow = zmq.asyncio.Context.shadow(context)
-        asyncio.run(pass_on(shadow, 10))
+        asyncio.run(pass_on(shadow, 40))
         assert lab.ledger()["delivered"].sum() == 61
 
     plain = zmq.Context.__init__

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from zlab.lab import Lab
 
-_OLD = 40  # quotes behind the present
-_ENOUGH = 6  # quotes
+_OLD = 120  # quotes behind the present: 0.3 seconds, for which a busy machine may stand still
+_ENOUGH = 10  # quotes: after so many, one that queues them is further behind
 
 
 def screen(quotes: zmq.Socket[bytes]) -> None:

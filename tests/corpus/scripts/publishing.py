@@ -17,7 +17,7 @@ def publishes_right_after_bind(stage):
         sub = stage.context.socket(zmq.SUB)
         sub.setsockopt(zmq.SUBSCRIBE, b"")
         sub.setsockopt(zmq.RCVTIMEO, 1800)
-        sub.setsockopt(zmq.RECONNECT_IVL, 300)
+        sub.setsockopt(zmq.RECONNECT_IVL, 700)
         sub.connect(url)  # nobody is there yet
         waits.set()
         try:
