@@ -62,7 +62,8 @@ def pushers(context: zmq.Context[zmq.Socket[bytes]]) -> Callable[[int], None]:
 
 def subscribers(context: zmq.Context[zmq.Socket[bytes]]) -> Callable[[int], None]:
     """A SUB for each message, and another message that it did not ask for."""
-    hub = context.socket(zmq.PUB)
+    hub = context.socket(zmq.XPUB)
+    hub.setsockopt(zmq.XPUB_VERBOSE, 1)  # whoever asked for the same before may not have gone yet
     hub.bind("inproc://hub")
     hub.rcvtimeo = 10_000
 
@@ -70,7 +71,9 @@ def subscribers(context: zmq.Context[zmq.Socket[bytes]]) -> Callable[[int], None
         with context.socket(zmq.SUB) as inbox:
             inbox.connect("inproc://hub")
             inbox.subscribe(b"a")
-            hub.getsockopt(zmq.EVENTS)  # now it knows of the subscription
+            inbox.rcvtimeo = 10_000
+            while hub.recv() != b"\x01a":  # now it knows of the subscription
+                pass
             hub.send(b"b %d" % number)
             hub.send(b"a %d" % number)
             inbox.recv()
@@ -86,10 +89,11 @@ def publishers(context: zmq.Context[zmq.Socket[bytes]]) -> Callable[[int], None]
     hub.rcvtimeo = 10_000
 
     def one(number: int) -> None:
-        with context.socket(zmq.PUB) as out:
+        with context.socket(zmq.XPUB) as out:
             out.connect("inproc://hub")
-            hub.getsockopt(zmq.EVENTS)  # now it has subscribed
-            out.getsockopt(zmq.EVENTS)
+            while not out.poll(1):
+                hub.getsockopt(zmq.EVENTS)  # what has just come to it may not have been announced yet
+            assert out.recv() == b"\x01a"
             out.send(b"b %d" % number)
             out.send(b"a %d" % number)
             hub.recv()
