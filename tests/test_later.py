@@ -54,6 +54,33 @@ def test_another_thread_waits() -> None:
     assert order == ["mine", "other"]
 
 
+def test_within_one_that_is_entered_after_it_steps_are_put_off_too() -> None:
+    """Else a thread within the inner lock waits for the outer, and who holds that for the inner: for ever."""
+    outer, over = Later(), threading.Event()
+    inner, entered = Later(outer), threading.Event()
+
+    def hold() -> None:
+        with outer.lock:
+            entered.set()
+            over.wait(10)
+
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
+    assert entered.wait(10)
+    done = list[str]()
+    with inner.lock:
+        assert outer.puts_off(lambda: done.append("late"))
+    assert not outer.puts_off(lambda: None)
+    over.set()
+    holder.join(10)
+    with outer.lock:
+        assert not inner.puts_off(lambda: None)
+    outer.take()
+    assert done == ["late"]
+    del inner
+    assert not outer.puts_off(lambda: None)
+
+
 def test_a_thread_that_is_ended_at_any_moment_leaves_it_free() -> None:
     lock, over = Later(), False
 
@@ -89,7 +116,7 @@ def test_a_socket_that_is_let_go_while_sockets_are_looked_through_closes() -> No
         probe(made, recording := Recording("node", "socket", "PAIR"), recordings, lambda _direction, _frames: 1)
         around: list[object] = [made]
         around.append(around)  # so that it is the collector who closes it
-        with recordings._later.lock:
+        with recordings.later.lock:
             del made, around
             gc.collect()
             assert not recording.over

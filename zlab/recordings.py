@@ -79,15 +79,16 @@ class Recordings:
         self._named: dict[str, Recording] = {}
         self._gone: dict[str, Recording] = {}  # the last life of an XSUB of a proxy that is not there now
         self._passing: tuple[Recording, ...] = ()  # XPUBs whose subscribers' wishes are passed on
-        self._later = Later()
+        self.later = Later()
+        """Held while any of this is changed; that of a proxy, which counts for its subscribers, is within it."""
         self.live: tuple[Recording, ...] = ()
         self.retired: tuple[Recording, ...] = ()
         self.multipart = False
 
     def add(self, recording: Recording) -> None:
         """Note a socket that has opened."""
-        self._later.take()  # one of its name may have closed
-        with self._later.lock:
+        self.later.take()  # one of its name may have closed
+        with self.later.lock:
             recording.epoch = self.epoch
             self.live = (*self.live, recording)
             self._named[recording.name] = recording
@@ -102,9 +103,9 @@ class Recordings:
 
     def retire(self, recording: Recording) -> None:
         """Note a socket that has closed; its counts stay."""
-        if self._later.puts_off(partial(self.retire, recording)):
+        if self.later.puts_off(partial(self.retire, recording)):
             return
-        with self._later.lock:
+        with self.later.lock:
             if recording not in self.live:
                 return
             recording.over = True
@@ -124,8 +125,8 @@ class Recordings:
 
     def take_retired(self) -> dict[Recording, Counts]:
         """Sockets that have closed since the last call, with their last counts."""
-        self._later.take()
-        with self._later.lock:
+        self.later.take()
+        with self.later.lock:
             self._pass_on()
             waiting = {recording for recording in self.retired if self._waits(recording)}
             retired = [recording for recording in self.retired if recording not in waiting and recording.node]
@@ -141,7 +142,7 @@ class Recordings:
 
     def subscribe(self, recording: Recording, prefixes: tuple[bytes, ...]) -> None:
         """Note all that a subscriber now asks for."""
-        with self._later.lock:
+        with self.later.lock:
             recording.subscriptions = prefixes
             for publisher in self.live:
                 if any(known.receiver is recording for known in publisher.filters):
@@ -150,7 +151,7 @@ class Recordings:
 
     def invert(self, recording: Recording, inverts: bool) -> None:  # noqa: FBT001 - it is what is told
         """Note whether a publisher sends, or a subscriber takes, what was not asked for (ZMQ_INVERT_MATCHING)."""
-        with self._later.lock:
+        with self.later.lock:
             recording.inverts = inverts
             for publisher in self.live:
                 if publisher is recording or any(known.receiver is recording for known in publisher.filters):
@@ -159,7 +160,7 @@ class Recordings:
 
     def proxied(self, one: Recording, other: Recording) -> None:
         """Hear that a ``zmq.proxy`` serves two sockets: an XSUB asks for what those ask for who face its XPUB."""
-        with self._later.lock:
+        with self.later.lock:
             for each in (one, other):
                 each.tell(each.asked)  # the proxy counts what matches, if it can
             for front, back in ((one, other), (other, one)):
@@ -234,7 +235,7 @@ class Recordings:
 
     def announce_multipart(self) -> None:
         """From now on some messages have several frames: every probe asks after each frame."""
-        with self._later.lock:
+        with self.later.lock:
             self.multipart = True
             for recording in self.live:
                 recording.ask()

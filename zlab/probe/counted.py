@@ -41,11 +41,17 @@ _FUNCTIONS = (
 class CountedProxy:
     """One running proxy; any thread may ask what it has moved."""
 
-    def __init__(self, frontend: zmq.Socket[Any], backend: zmq.Socket[Any]) -> None:
-        """Begin to count; nothing moves yet."""
+    def __init__(self, frontend: zmq.Socket[Any], backend: zmq.Socket[Any], around: Later | None = None) -> None:
+        """Begin to count; nothing moves yet.
+
+        Args:
+            frontend: as of ``zmq.proxy``.
+            backend: likewise.
+            around: what is held where `asked` is called.
+        """
         self._wake, self._waker = socket.socketpair()
         self._loop = _proxy.Loop(frontend.underlying, backend.underlying, self._wake.fileno())
-        self._later = Later()
+        self._later = Later(around)
         self._running = self._ending = False
         self._asks: dict[bool, tuple[Ask, ...]] = {True: (), False: ()}
 

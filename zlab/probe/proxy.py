@@ -65,7 +65,8 @@ def _pass_on(
 ) -> NoReturn:
     """Move messages, in C and past the gates by turns, until the context ends."""
     alone = COUNTED and capture is None and front is not back
-    loop = CountedProxy(frontend, backend) if alone else SteeredProxy(frontend, backend, capture)
+    around = None if frontend._recordings is None else frontend._recordings.later  # noqa: SLF001 - the probe's own
+    loop = CountedProxy(frontend, backend, around) if alone else SteeredProxy(frontend, backend, capture)
 
     def gated() -> bool:
         return front.gated or back.gated

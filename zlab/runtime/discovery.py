@@ -266,7 +266,7 @@ class Discovered(Recordings):
         self._warned.discard(recording)
 
     def _let_go(self) -> None:
-        with self._later.lock:
+        with self.later.lock:
             for seen in tuple(self.seen.values()):
                 if seen.closed and not seen.placed:
                     del self.seen[seen.recording]
@@ -291,7 +291,7 @@ class Discovered(Recordings):
                 aim(publisher.recording, [s.recording for s in facing if s.recording.type in SUBSCRIBERS])
 
     def _meet(self, recording: Recording) -> None:
-        with self._later.lock:
+        with self.later.lock:
             self._aim_at(recording)
             self._pass_on()
 
