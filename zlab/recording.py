@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -14,9 +14,6 @@ import numpy as np
 from zlab.secret import ZAP
 
 if TYPE_CHECKING:
-    from threading import Thread
-    from weakref import ref
-
     from numpy.typing import NDArray
 
 TRACE_LIMIT = 400
@@ -133,6 +130,10 @@ class Counts(NamedTuple):
     def left(self) -> int:
         """Messages that have left the socket: what was sent, without what a fault kept, with what it sent again."""
         return self.sent - self.swallowed + self.copied
+
+    def plus(self, other: Counts) -> Counts:
+        """The sum of two counts, field by field."""
+        return Counts._make(map(add, self, other))
 
 
 NOTHING = Counts(0, 0, 0, 0, 0, 0, 0)
@@ -297,10 +298,6 @@ class Forwarded:
     """Whether it sees messages, and what they match: libzmq's own loop tells of frames and bytes alone."""
 
 
-User = tuple[str, bool, "ref[Thread]"]
-"""A thread that uses a socket: what it is called, whether it can do so at any time, and which one it is."""
-
-
 @dataclass(slots=True, eq=False)
 class Recording:
     """All that is known of one live socket: written by the thread that owns it, read by the collector.
@@ -360,14 +357,6 @@ class Recording:
     """Two threads that have used it at once: the one that was inside libzmq, and the one that came."""
     by_turns: tuple[str, str] | None = None
     """Two threads that have used it by turns, though nothing keeps them from using it at once."""
-    turns: int = 0
-    """How often another thread has used it than before."""
-    returns: int = 0
-    """How often it came back to one after a timer had used it, and ended."""
-    fires: bool = False
-    """Whether the last of the threads that have used it by turns was a timer."""
-    users: dict[int, User] = field(default_factory=dict)
-    """The threads that have used it by turns, by their numbers."""
     confidential: bool = False
     """Whether its messages are counted and never traced: they may bear a password."""
 

@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def add(one: Counts, other: Counts) -> Counts:
-    """The sum of two counts, field by field."""
-    return Counts(*(a + b for a, b in zip(one, other, strict=True)))
-
-
 class Tally:
     """Counts by the socket's full name; the lives that are over are folded into one number each."""
 
@@ -24,7 +19,7 @@ class Tally:
 
     def fold(self, recording: Recording, counts: Counts) -> None:
         """Add a life that is over."""
-        self._past[recording.name] = add(self._past.get(recording.name, NOTHING), counts)
+        self._past[recording.name] = self._past.get(recording.name, NOTHING).plus(counts)
 
     def totals(self, live: Mapping[Recording, Counts]) -> dict[str, Counts]:
         """The counts of each socket, those of its past lives included."""
@@ -32,5 +27,5 @@ class Tally:
         for recording, counts in live.items():
             name = recording.name
             past = totals.get(name)
-            totals[name] = counts if past is None else add(past, counts)
+            totals[name] = counts if past is None else past.plus(counts)
         return totals

@@ -9,7 +9,6 @@ message; and all the time where it has a probed socket to capture with, of whose
 from __future__ import annotations
 
 from functools import partial, wraps
-from operator import add
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -95,7 +94,7 @@ def _pass_on(
 
 def _in_all(moved: Callable[[], Counts], before: Counts) -> Counts:
     """What has crossed a socket before its proxy and by it."""
-    return Counts._make(map(add, before, moved()))
+    return before.plus(moved())
 
 
 def _forward(

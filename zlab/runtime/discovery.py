@@ -25,7 +25,7 @@ from zlab.recording import Recording
 from zlab.recordings import Recordings, aim
 from zlab.runtime.addresses import meets
 from zlab.runtime.crowding import gate_of, inside_of, warn
-from zlab.runtime.sharing import turned
+from zlab.runtime.sharing import Turns, turned
 from zlab.sockets import PUBLISHERS, SUBSCRIBERS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Seen:
     unreachable: list[str] = field(default_factory=list)
     """Addresses that libzmq did not connect to."""
     options: dict[str, int | str | bytes] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
     ended: float = math.inf
     """When it was closed, likewise; endless while it is open."""
 
@@ -220,7 +221,7 @@ class Discovered(Recordings):
         """Look whether threads share a socket."""
         seen = self.seen.get(recording)
         if seen is not None:
-            turned(recording, socket, before, seen.maker.ident or 0)
+            turned(recording, seen.turns, socket, before, seen.maker.ident or 0)
 
     @_quietly
     def option(self, recording: Recording, option: int, value: object) -> None:

@@ -6,9 +6,10 @@ import os
 import sys
 import threading
 from concurrent.futures import thread as executor
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 import zmq
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from zlab.recording import Recording, User
+    from zlab.recording import Recording
 
 _OURS = tuple(f"{folder}{os.sep}" for folder in (Path(__file__).parent.parent, Path(zmq.__file__).parent))
 _MOST = 50  # turns of one socket that are looked at: who has kept a lock for so long will go on
@@ -29,7 +30,30 @@ _WAIT, _EVENT = threading.Condition.wait.__code__, threading.Event.wait.__code__
 _JOIN = threading.Thread.join.__code__
 
 
-def turned(recording: Recording, socket: zmq.Socket[Any], before: int, maker: int) -> None:
+class User(NamedTuple):
+    """A thread that uses a socket."""
+
+    name: str
+    keeps: bool
+    """Whether it can do so at any time."""
+    thread: ref[threading.Thread]
+
+
+@dataclass(slots=True)
+class Turns:
+    """What is known of the turns by which threads use one socket."""
+
+    count: int = 0
+    """How often another thread has used it than before."""
+    returns: int = 0
+    """How often it came back to one after a timer had used it, and ended."""
+    fires: bool = False
+    """Whether the last of them was a timer."""
+    users: dict[int, User] = field(default_factory=dict)
+    """The threads, by their numbers."""
+
+
+def turned(recording: Recording, turns: Turns, socket: zmq.Socket[Any], before: int, maker: int) -> None:
     """Look at a socket that the calling thread uses after another one.
 
     That may be right: a socket may be handed over as a whole, by a queue, a pool, or before a thread starts; a lock
@@ -37,44 +61,45 @@ def turned(recording: Recording, socket: zmq.Socket[Any], before: int, maker: in
 
     Args:
         recording: the socket's; what has been found is written into it.
+        turns: what is known of that socket's so far.
         socket: that is used.
         before: the thread that has used it last, as ``get_ident`` names it.
         maker: the one that made it; 0 where that says nothing.
     """
-    if recording.shared is not None or recording.by_turns is not None or recording.turns >= _MOST:
+    if recording.shared is not None or recording.by_turns is not None or turns.count >= _MOST:
         return
-    recording.turns += 1
+    turns.count += 1
     mine = list(_program(sys._getframe()))  # noqa: SLF001 - to find the program's own frames
     me = threading.get_ident()
-    users = recording.users
+    users = turns.users
     # Never in a variable: this frame is one of them, and would keep itself.
     lives, waits = _stands(sys._current_frames().get(before), mine)  # noqa: SLF001 - the documented way
     if _is_guarded(mine) or waits:
         users.clear()
         return
     threads = {thread.ident: thread for thread in threading.enumerate()}
-    for number, (_, _, thread) in tuple(users.items()):
-        if number != before and thread() is not threads.get(number):  # it has ended: another one has its number now
+    for number, user in tuple(users.items()):
+        if number != before and user.thread() is not threads.get(number):  # it has ended: its number is another's
             del users[number]
     came_back = me in users
     keeps = _keeps(mine, socket)
     other = users.get(before)
     users[me] = _told(threads.get(me), keeps=keeps)
-    fires = recording.fires
-    recording.fires = isinstance(threading.current_thread(), threading.Timer)
+    fires = turns.fires
+    turns.fires = isinstance(threading.current_thread(), threading.Timer)
     if other is None:  # of what it was like when that one used it nothing is known
         users.setdefault(before, _told(threads.get(before), keeps=False))
         return
-    kept = keeps or other[1]
+    kept = keeps or other.keeps
     if not lives:  # it may have been waited for, unless it was a timer: of these it is told when there are several
-        recording.returns += came_back and kept and fires
-    found = (lives and kept and came_back) or recording.returns > 1
-    if found or (lives and keeps and other[1] and maker not in {0, me, before}):
-        recording.by_turns = other[0], users[me][0]
+        turns.returns += came_back and kept and fires
+    found = (lives and kept and came_back) or turns.returns > 1
+    if found or (lives and keeps and other.keeps and maker not in {0, me, before}):
+        recording.by_turns = other.name, users[me].name
 
 
 def _told(thread: threading.Thread | None, *, keeps: bool) -> User:
-    return "a thread" if thread is None else thread.name, keeps, ref(thread or threading.current_thread())
+    return User("a thread" if thread is None else thread.name, keeps, ref(thread or threading.current_thread()))
 
 
 def _program(frame: FrameType | None) -> Iterator[FrameType]:
