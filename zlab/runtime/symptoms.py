@@ -38,7 +38,7 @@ _NOBODY: tuple[Recording | None, float] = None, 0.0
 _LOOKED = 10_000  # messages of one socket whose frames are looked at
 _NONE = 0, 0
 _SMOOTH = 0.15  # the part of one look in a share of time
-_REMEMBERED = 100  # messages of a publisher: for the proxy that asks for them too late
+_REMEMBERED = 100  # messages of a publisher, and prefixes of a proxy that asks for them too late
 _ASKS, _ASKS_NO_MORE = b"\x01", b"\x00"  # what a message of an XSUB begins with
 _TELLING = 3  # bytes: shorter ones stand in any message by chance
 
@@ -95,7 +95,8 @@ class Symptoms:
     def _note_sockets(self) -> None:
         for recording in self._run.recordings.known:
             if recording.type == "XSUB":
-                self._asked[recording.name].update(recording.subscriptions)
+                asked = self._asked[recording.name]
+                asked.update(recording.subscriptions[: max(0, _REMEMBERED - len(asked))])
             if recording.type == "PUSH":
                 before = self._stands.get(recording.name, 0.0)
                 self._stands[recording.name] = before + _SMOOTH * ((recording.meter.inside == SENDING) - before)
@@ -149,7 +150,7 @@ class Symptoms:
         """What an XSUB asks for by messages of its own, as a proxy does that is written by hand."""
         asked = self._asked[recording.name]
         for frames in (t.frames for t in batch.whole if t.direction is Direction.SEND and t.frames):
-            if frames[0].startswith(_ASKS):
+            if frames[0].startswith(_ASKS) and len(asked) < _REMEMBERED:
                 asked.add(frames[0][1:])
             elif frames[0].startswith(_ASKS_NO_MORE):
                 asked.discard(frames[0][1:])
