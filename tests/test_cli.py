@@ -188,7 +188,12 @@ def test_run_ends_with_its_nodes_and_names_those_that_failed(capsys) -> None:
 # --- zlab ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+HANGUP = pytest.param(
+    signal.SIGHUP, marks=pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="under nohup")
+)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, HANGUP])
 def test_it_serves_the_start_notebook_until_it_is_asked_to_end(asked: signal.Signals, clean: Clean) -> None:
     program = clean.zlab("--no-browser")
     address = program.wrote(

@@ -58,7 +58,7 @@ class Asked:
         Args:
             matches: what was seen at both ends.
             senders: the same: the life that sent it.
-            hop: the same: the how-manieth crossing of its journey it was, from 1.
+            hop: the same: its place in its journey, from 1.
             changed: the same: whether a node on its way has made it of another message.
         """
         lives = self._lives
@@ -79,10 +79,7 @@ class Asked:
             self.aimed = self._aim()
 
     def _make_room(self) -> bool:
-        nodes, sockets = (
-            len(self._lives.nodes) - self._asks.size,
-            len(self._ways.names) - self.sockets.size,
-        )
+        nodes, sockets = len(self._lives.nodes) - self._asks.size, len(self._ways.names) - self.sockets.size
         self._asks = np.append(self._asks, np.zeros(nodes, np.bool_))
         self._heard = np.append(self._heard, np.full(nodes, NEVER))
         self.sockets = np.append(self.sockets, np.zeros(sockets, np.bool_))
