@@ -186,6 +186,32 @@ def test_speed_slows_the_sources_and_is_undone() -> None:
         lab.resume(speed=0)
 
 
+def test_it_is_called_stopped_once_every_node_has_ended() -> None:
+    """Who shows a lab takes that for the last picture."""
+    leaving, seen = threading.Event(), list[tuple[str, set[str]]]()
+
+    def lingers(inbox: zmq.Socket[bytes]) -> None:
+        try:
+            while True:
+                inbox.recv()
+        finally:
+            leaving.set()
+            threading.Event().wait(0.5)  # some ticks
+
+    nodes = [
+        zlab.Node("source", zlab.nodes.source(rate=50), out=zlab.PUSH.bind("link")),
+        zlab.Node("sink", lingers, inbox=zlab.PULL.connect("link")),
+    ]
+    with leaving_nothing(), zlab.run(zlab.Topology("lingering", nodes)) as lab:
+        lab.wait(messages=5, timeout=LIMIT)
+        lab._clock.subscribe(lambda now: seen.append((now.state, {str(node.state) for node in now.nodes})))
+        lab.stop()
+        assert leaving.is_set()
+    stopped = [states for state, states in seen if state == "stopped"]
+    assert stopped == [{"stopped"}]
+    assert seen[-1][0] == "stopped"
+
+
 def test_rate_and_size_are_tuned_while_it_runs_and_the_topology_is_not_touched() -> None:
     topology = zlab.patterns.pipeline(workers=1, rate=20)
     with zlab.run(topology) as lab:

@@ -119,7 +119,9 @@ class Clock:
             due = max(due, time.perf_counter() - PERIOD) + PERIOD
             used = time.thread_time()
             try:
-                self._publish(self.tick())
+                # While all is ended there is nothing to say: the last snapshot comes once it has, from `stop`.
+                if not self._run.stopped and (snapshot := self.tick()).state != "stopped":
+                    self._publish(snapshot)
             except Exception:  # noqa: BLE001 - a tick that fails must not end the figures
                 self._run.report("error", "", "", traceback.format_exc())
             self._spent += time.thread_time() - used
@@ -171,6 +173,7 @@ class Clock:
 
     def _tick(self, *, look: bool = False) -> Snapshot:
         run = self._run
+        over = run.stopped  # it may be stopped meanwhile
         if run.discover():
             self.book.grow(run.topology, _inproc(run), run.strangers)
         if isinstance(run, Run) and (options := run.disturbances.options) is not self._altered:
@@ -220,9 +223,9 @@ class Clock:
             second=second,
             idle=frozenset(idle),
             traces=traces,
-            closed=frozenset() if run.stopped else frozenset(r.name for r in retired),
+            closed=frozenset() if over else frozenset(r.name for r in retired),
             live=frozenset(r.node for r in live),
-            stopped=run.stopped,
+            stopped=over,
             strikes=run.disturbances.strikes() if isinstance(run, Run) else (),
             full=self._tracing.whole(clock) and not overflowed,
             rates={n: knobs["rate"] for n, knobs in self._tuned.items() if 0 < knobs.get("rate", 0) < math.inf},
@@ -243,7 +246,7 @@ class Clock:
         snapshot = self.book.snapshot(
             sequence=self._sequence,
             at=now,
-            state="stopped" if run.stopped else "paused" if run.world.paused else "running",
+            state="stopped" if over else "paused" if run.world.paused else "running",
             speed=run.world.speed,
             nodes=tuple(
                 self._node(run.nodes[node.name], inside.get(node.name, NOWHERE), second, now, held)
@@ -255,7 +258,7 @@ class Clock:
             cost=Cost(*self._run.message_cost, clock=self.cost, sampling=self._tracing.sampling),
             events=events,
         )
-        if look or run.stopped or now - self._looked >= _LOOK:
+        if look or over or now - self._looked >= _LOOK:
             self._looked = now
             self._findings = self._doctor.look(self._symptoms.facts(snapshot, self.book.topology, inside))
         snapshot = replace(snapshot, findings=self._findings)
