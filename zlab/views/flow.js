@@ -206,7 +206,7 @@ function render({ model, el, signal }) {
     player.advance(time);
     drawAll();
     player.settle();
-    if (pending.length || player.moves) ask();
+    if (pending.length || player.moves || layers.behind) ask();
     else player.rest();
     if (!painted) {
       painted = true;

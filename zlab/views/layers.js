@@ -17,6 +17,8 @@ class Layers {
     this.style = null;
     this.dpr = 1;
     this.dirty = this.queuesDirty = true;
+    this.stale = new Set(); // the items whose cards tell what is no longer so
+    this.laid = -Infinity; // when all of the ground was laid anew, in milliseconds, if that was the last that was done
     this.calm = false; // rates stand in the place of what would move
     this.told = new Float64Array(0); // what the ground shows of each lane
     this.places = new Int32Array(0); // and where: left, top, right and bottom, in pixels
@@ -58,10 +60,16 @@ class Layers {
 
   // ---- what does not move -----------------------------------------------------------------------------------
 
-  // Bring the ground up to date; says whether it has changed.
+  // Whether the ground tells what is no longer so.
+  get behind() { return this.dirty || this.queuesDirty || this.stale.size > 0; }
+
+  // Bring the ground up to date; says whether it has changed. Where that takes all of it, it is no more often than one
+  // reads: what moves goes on meanwhile.
   drawStill(lit) {
-    const { scene, camera, dpr, style } = this, { fold, lanes, stale } = scene, { scale } = camera;
-    if (!this.dirty && !stale.size && !this.queuesDirty) return false;
+    const { scene, camera, dpr, style, stale } = this, { fold, lanes } = scene, { scale } = camera;
+    for (const i of scene.stale) stale.add(i);
+    const now = performance.now();
+    if (!this.behind || (!this.dirty && now - this.laid < READ)) return false;
     let patches = [];
     if (this.dirty) {
       scene.nameEndpoints(style, scale);
@@ -85,8 +93,13 @@ class Layers {
     if (patches && patches.length + changed.length <= PATCHES) {
       for (const i of changed) patches.push(this.places.subarray(4 * i, 4 * i + 4));
       for (const patch of patches) this.lay(patch);
-    } else this.lay([0, 0, this.canvas.width, this.canvas.height]);
+      this.laid = -Infinity;
+    } else {
+      this.lay([0, 0, this.canvas.width, this.canvas.height]);
+      this.laid = this.dirty ? -Infinity : now; // what a hand does is seen at once
+    }
     this.dirty = this.queuesDirty = false;
+    stale.clear();
     return !patches || patches.length > 0;
   }
 
