@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _SETTLE = 8.0  # seconds for the charts to come up, which is heavy
 _SPAN = 10.0  # seconds over which is measured
-_EARLY = 0.02  # seconds that it is played before it would have to be, see flight.js
 _SMALL, _LARGE = (1280, 720), (1920, 1080)  # pixels of a page
 
 # What a batch of the flow costs the kernel, and which moment of the lab is which of the wall's clock.
@@ -261,7 +260,7 @@ def _pixels(drawn: list[tuple[float, float | None, float]], began: float) -> Ite
     # messages appears as long after its recv as the batch covers and has travelled.
     for (at, _, _), (then, _, seen) in pairwise(drawn):
         if then > at:
-            yield seen / 1000 - (began + then) + min(1.0, then - at) - _EARLY
+            yield seen / 1000 - (began + then) + min(1.0, then - at)
 
 
 def print_table() -> list[Shown]:

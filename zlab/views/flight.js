@@ -1,7 +1,6 @@
 // Real messages as moving dots. A flight lasts microseconds: it is drawn as long as an eye needs, in its order.
 
 const FLIGHT = 0.62; // seconds on screen at full speed
-const EARLY = 0.02; // seconds that a batch is played before the next one can be there
 const DENSE = 16; // messages of one batch in one lane: more would be a line and not dots
 const MANY = 1200; // in the air: of more, the shape of one could not be told
 const LATE = 1.5; // seconds that a dot may lag behind its message, so that an answer leaves after its question arrived
@@ -41,7 +40,7 @@ class Flights {
     let shown = 0;
     for (const i of order) {
       const l = link[i], { source, target } = this.graph.links[l];
-      const natural = now + (late ? span * late[i] : Math.max(0, span - EARLY + received[i])); // one batch is played while the next is on its way
+      const natural = now + (late ? span * late[i] : Math.max(0, span + received[i])); // one batch is played while the next is on its way
       let start = natural;
       const heard = this.heard[source], asked = elapsed + sent[i];
       for (let k = heard.received.length - 1; k >= 0; k--) {
